@@ -1,0 +1,130 @@
+"""What a configuration says, whatever notation it was written in: names, defaults, units, bounds.
+
+Knows neither TOML nor ini. Times are seconds (float), sizes bytes (int), rates bytes per second; 0 means none
+(no limit, no timeout) unless said otherwise. Attribute names are the option names with `_` for `-`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+KIB = 1024
+MIB = 1024 * KIB
+GIB = 1024 * MIB
+
+
+@dataclass(frozen=True, slots=True)
+class PluginRef:
+    """A registered object picked by name, with its option table: ``hash key=cookie:id``."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeRef:
+    """A configured node name, with what a selector may want to know of it (``app1 weight=3``)."""
+
+    name: str
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """A TCP address to bind. `host` is empty for all interfaces; IPv6 without brackets, scope included."""
+
+    host: str
+    port: int
+
+    def __str__(self) -> str:
+        return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class VirtualHostConfig:
+    """One virtualhost, server-wide defaults already filled in."""
+
+    name: str  # as written: "localhost:8000", "*.example.org", "*"
+    nodes: tuple[NodeRef, ...] = ()
+    alias: tuple[str, ...] = ()
+    bind: tuple[Address, ...] = ()
+    bind_ssl: tuple[Address, ...] = ()
+    zmq: tuple[str, ...] = ()  # endpoints of a ROUTER of its own
+    certificate: str = ""
+    key: str = ""
+    cache: int = 0
+    bandwidth: int = 0
+    sessions: int = 0
+    memory: int = 512 * MIB
+    request_encoder: PluginRef = PluginRef("uwsgi")
+    selector: PluginRef = PluginRef("least-connections")
+    node_authenticators: tuple[PluginRef, ...] = (PluginRef("identity"),)
+    request_authenticators: tuple[PluginRef, ...] = ()
+    filters: tuple[PluginRef, ...] = ()
+    instances: int | None = None  # None: 64 on loopback or ipc, 0 elsewhere
+    timeout: float = 0.0
+    keep_alive: float = 75.0
+    body_timeout: float = 60.0
+    response_timeout: float = 60.0
+    idle_timeout: float = 300.0
+    write_timeout: float = 60.0
+    max_body: int = GIB
+    node_grace: float | None = None  # None: ping_freq
+    linger: int = 256 * KIB
+    linger_time: float = 5.0
+    retry_buffer: int = 64 * KIB
+    retry_methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
+    half_close: str = "end"  # or "finish"
+    path_info: str = "decoded"  # or "raw"
+    max_hops: int = 10
+    websocket_protocols: tuple[str, ...] = ()
+    websocket_accept: str = "auto"
+    file: str = ""
+    line: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class ServerConfig:
+    """What belongs to the server as a whole."""
+
+    bind: tuple[Address, ...] = ()
+    bind_ssl: tuple[Address, ...] = ()
+    zmq: tuple[str, ...] = ()
+    certificate: str = ""
+    key: str = ""
+    ping_freq: float = 3.0
+    stats_freq: float = 60.0
+    uid: str = ""
+    gid: str = ""
+    sessions: int = 10_000
+    writequeue_buffer: int = 8 * MIB
+    memory: int = 2 * GIB
+    driver: str = "auto"
+    drain: float = 10.0
+    header_timeout: float = 30.0
+    max_head: int = 64 * KIB
+    max_uri: int = 16 * KIB
+    max_headers: int = 100
+    read_ahead: int = 64 * KIB
+    session_share: int = 256 * KIB
+    node_queue: int = 8 * MIB
+    credit: int = MIB
+    max_message: int = 64 * MIB
+    high_water_mark: int = 64
+    trusted_proxies: tuple[str, ...] = ()
+    log_level: str = "info"
+    plugins_load: tuple[str, ...] = ("*",)
+    plugins_disabled: tuple[str, ...] = ()
+    plugins_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """A whole configuration. `plugin_options` holds the `[plugin.<name>]` tables as written."""
+
+    server: ServerConfig = ServerConfig()
+    virtualhosts: tuple[VirtualHostConfig, ...] = ()
+    plugin_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    file: str = ""

@@ -1,0 +1,60 @@
+"""Plain integers for everything that happens, is dropped or refused: one closed list of names, each
+explained.
+
+Knows nobody who counts. Names are `<what>.<how>.<reason>`; a new one is declared here, where the reference
+page and its test find it.
+"""
+
+from __future__ import annotations
+
+COUNTERS: dict[str, str] = {
+    # messages from nodes
+    "messages.received": "messages from nodes that were acted on",
+    "messages.sent": "messages given to ZeroMQ",
+    "messages.dropped.frames": "messages with a wrong number of frames, or too many pairs",
+    "messages.dropped.unknown-node": "messages from a routing id that no virtualhost names",
+    "messages.dropped.instances": "messages from an instance beyond `instances`",
+    "messages.dropped.not-authenticated": "messages from a node that an authenticator denied",
+    "messages.dropped.unknown-sid": "messages for a session that does not exist (any more)",
+    "messages.dropped.other-session": "messages for a session that is pinned to another instance",
+    "messages.dropped.type": "messages of a type no plugin handles, or whose name is malformed",
+    "messages.dropped.malformed": "messages whose body their encoder refused, outside an exchange",
+    "messages.dropped.leftover": "messages that belong to an exchange already over",
+    "messages.dropped.late-retry": "`retry` after the response had begun",
+    "messages.dropped.no-route": "messages to an instance that has gone",
+    # requests
+    "requests.received": "request heads read",
+    "responses.completed": "responses completed",
+    "responses.cut": "responses cut before their end",
+    "hops.retried": "requests sent once more to another instance",
+    # connections
+    "connections.accepted": "client connections accepted",
+    "connections.closed": "client connections closed",
+    # sessions
+    "sessions.opened": "sessions pinned to an instance",
+    "sessions.closed": "sessions that ended",
+    # nodes
+    "nodes.up": "instances that became available",
+    "nodes.silent": "instances that stopped answering",
+    "nodes.gone": "instances without a route for `node-grace`",
+}
+
+
+class Counters:
+    """The counters of one server. Reading and counting are plain dict operations."""
+
+    __slots__ = ("_values",)
+
+    def __init__(self) -> None:
+        self._values: dict[str, int] = dict.fromkeys(COUNTERS, 0)
+
+    def add(self, name: str, n: int = 1) -> None:
+        """Count `n`. Raises KeyError for a name that is not declared in COUNTERS."""
+        self._values[name] += n
+
+    def __getitem__(self, name: str) -> int:
+        return self._values[name]
+
+    def snapshot(self) -> dict[str, int]:
+        """A copy of all values by name."""
+        return dict(self._values)

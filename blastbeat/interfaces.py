@@ -1,0 +1,332 @@
+"""What the parts ask of each other: typing.Protocols only, and the small read-only views that plugins are
+shown.
+
+Knows no implementation. A plugin author needs this file, `events` and `errors`, nothing deeper.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Protocol, TypeAlias
+
+from blastbeat.events import (
+    Buffer,
+    ClientEvent,
+    CloseReason,
+    NodeEvent,
+    Request,
+    ResponseHead,
+)
+
+Options: TypeAlias = Mapping[str, Any]
+"""The validated option table a factory gets, e.g. ``{"key": "cookie:id"}`` for ``selector = hash
+key=cookie:id``."""
+
+
+class Clock(Protocol):
+    """Seconds. `monotonic` for durations and deadlines, `wall` (since the epoch) for logs and Date."""
+
+    def monotonic(self) -> float: ...
+    def wall(self) -> float: ...
+
+
+# ---------------------------------------------------------------- drivers (client protocols)
+
+
+@dataclass(frozen=True, slots=True)
+class HttpLimits:
+    """Bounds on what one request head may be. Bytes; `max_headers` counts field lines."""
+
+    max_head: int = 64 * 1024
+    max_uri: int = 16 * 1024
+    max_headers: int = 100
+
+
+class Driver(Protocol):
+    """Sans-I/O codec of one client connection: checked bytes in, events out, and back.
+
+    The gate stands before it, so `receive_data` sees only bytes that passed the strict grammar, and for
+    HTTP/1 never a byte of the next request before `start_next_exchange` was called. Output is appended to
+    `out`, buffers in order; large payloads are appended as they are, never copied.
+    """
+
+    def receive_data(self, data: Buffer) -> Sequence[ClientEvent]:
+        """Events that `data` completes. Raises ClientError for what cannot be understood; then the driver
+        is over for input, but an error response can still be sent."""
+        ...
+
+    def start_next_exchange(self) -> None:
+        """The response is complete and the request was read to its end: forget both."""
+        ...
+
+    def send_continue(self, out: list[Buffer]) -> None:
+        """``100 Continue``, for a request that expects it."""
+        ...
+
+    def send_head(self, head: ResponseHead, out: list[Buffer]) -> None:
+        """An interim or the final head. The framing is the driver's choice from `head` and the request's
+        version; hop-by-hop fields in `head.headers` are not passed on; `Date` and `Server` are added where
+        missing."""
+        ...
+
+    def send_data(self, data: Buffer, out: list[Buffer]) -> None:
+        """Payload of the final response. The caller keeps to the declared length."""
+        ...
+
+    def send_end(self, out: list[Buffer]) -> None:
+        """The response is complete (writes the last chunk where the driver frames chunks)."""
+        ...
+
+    def must_close(self) -> bool:
+        """True when the connection can't carry another exchange after this one, whatever the session
+        wants."""
+        ...
+
+
+class DriverFactory(Protocol):
+    """What a driver plugin registers: makes one driver per connection."""
+
+    protocols: Sequence[str]  # ALPN names, e.g. ("http/1.1",)
+
+    def new_driver(self, limits: HttpLimits) -> Driver: ...
+
+
+# ---------------------------------------------------------------- encoders (message types)
+
+
+class RequestEncoder(Protocol):
+    """Writes request heads for a node; picked per virtualhost with `request-encoder`."""
+
+    def encode_request(self, request: Request) -> bytes:
+        """The body of the message. Raises ClientError(431) when the head does not fit the format."""
+        ...
+
+
+class MessageDecoder(Protocol):
+    """Reads the bodies of one message type that nodes send."""
+
+    def decode(self, body: Buffer) -> NodeEvent:
+        """Raises NodeError when the body is malformed."""
+        ...
+
+
+Encoder: TypeAlias = RequestEncoder | MessageDecoder
+"""Owner of a message type, registered under the type's name; implements one of the two protocols, or both."""
+
+
+# ---------------------------------------------------------------- views
+
+
+@dataclass(slots=True)
+class InstanceView:
+    """One instance as a selector sees it. The server keeps it up to date; plugins only read."""
+
+    node: str
+    identity: str
+    endpoint: str
+    sessions: int = 0
+    queued_bytes: int = 0
+    capabilities: frozenset[str] = frozenset()
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCandidate:
+    """A peer that wants to speak as `node`, for node authenticators. `address` is empty for ipc."""
+
+    node: str
+    identity: bytes
+    endpoint: str
+    address: str
+    virtualhost: str
+    expected: frozenset[str]  # node names the virtualhost lists
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """An accepted client connection."""
+
+    id: int
+    remote_addr: str
+    remote_port: int
+    listener: str
+    opened_at: float  # wall clock, seconds
+
+
+@dataclass(slots=True)
+class RequestView:
+    """A request as filters and request authenticators see it. `request` is read only; to change what is
+    forwarded a filter returns a `Route`. `notes` is the plugin's own scratch space, kept for the life of
+    the exchange."""
+
+    request: Request
+    connection: ConnectionView
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session: one client connection (stream) pinned to one instance."""
+
+    sid: bytes
+    virtualhost: str
+    node: str
+    identity: str
+    connection: ConnectionView
+    reason: CloseReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """An instance whose state changed. `reason` says why, in words."""
+
+    node: str
+    identity: str
+    endpoint: str
+    state: str  # "up", "silent", "gone", "drained"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeView:
+    """The figures of one request, when it is over. Times are wall-clock seconds, durations seconds; bytes are
+    payload. `status` 0: nothing was answered. `virtualhost` and `identity` are empty where it did not get
+    there."""
+
+    started_at: float
+    remote_addr: str
+    remote_port: int
+    virtualhost: str
+    host: bytes
+    method: bytes
+    target: bytes
+    version: bytes
+    status: int
+    bytes_in: int
+    bytes_out: int
+    duration: float
+    node_duration: float  # until the node's head; 0 when there was none
+    identity: str
+    reason: CloseReason
+    detail: str
+    request_id: bytes
+    referer: bytes
+    user_agent: bytes
+    hops: int
+
+
+# ---------------------------------------------------------------- selection, authentication, filters
+
+
+class Selector(Protocol):
+    """Picks an instance for a new session."""
+
+    def select(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView | None:
+        """One of `candidates` (never empty; all available and not yet tried), or None to answer 503. Sync,
+        fast."""
+        ...
+
+
+class NodeAuthenticator(Protocol):
+    """Looks at a node before it may serve a virtualhost. Sync; called on an instance's first message."""
+
+    def authenticate(self, candidate: NodeCandidate) -> bool: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Allow:
+    """The request may go on. `variables` (e.g. REMOTE_USER) are handed to the node."""
+
+    variables: Sequence[tuple[bytes, bytes]] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """A response given by the server itself, instead of a node."""
+
+    status: int
+    body: bytes = b""
+    headers: Sequence[tuple[bytes, bytes]] = ()
+
+
+class RequestAuthenticator(Protocol):
+    """Looks at a request before it is forwarded. Always async; raising means denied."""
+
+    async def authenticate(self, view: RequestView) -> Allow | Answer: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """Where a request goes instead. None keeps what the virtualhost says.
+
+    `nodes` are node names the virtualhost knows; `target` replaces path and query; `set_headers` replace
+    fields of the forwarded request, `remove_headers` drop them (names in lower case).
+    """
+
+    nodes: Sequence[str] | None = None
+    target: bytes | None = None
+    script_name: bytes | None = None
+    set_headers: Sequence[tuple[bytes, bytes]] = ()
+    remove_headers: Sequence[bytes] = ()
+
+
+class Filter:
+    """The routing middleware: one object per virtualhost, sync, in the order `filters` lists them.
+
+    A base class rather than a Protocol: override what you need, the rest costs nothing. `direction` is
+    ``"in"`` (from the client) or ``"out"`` (to the client), `n` counts bytes.
+    """
+
+    def on_request(self, view: RequestView) -> None | Answer | Route:
+        """Before authenticators and selection. An Answer ends the request here."""
+
+    def on_response(self, view: RequestView, head: ResponseHead) -> ResponseHead:
+        """Before the final head goes to the client."""
+        return head
+
+    def on_data(self, view: RequestView, direction: str, n: int) -> float:
+        """Payload passed. Returns seconds to pause this direction, 0 for none."""
+        return 0.0
+
+    def on_message(self, view: RequestView, direction: str, n: int) -> CloseReason | None:
+        """A WebSocket message passed. A reason closes the session."""
+        return None
+
+    def on_closed(self, view: RequestView) -> None:
+        """The exchange is over; exactly once for each on_request, also after an Answer."""
+
+
+# ---------------------------------------------------------------- the two sides of a session
+
+
+class ClientSide(Protocol):
+    """What a session may do to its client stream. All calls are synchronous and never raise."""
+
+    def send_continue(self) -> None: ...
+    def send_head(self, head: ResponseHead) -> None: ...
+    def send_data(self, data: Buffer) -> None: ...
+    def send_end(self) -> None: ...
+
+    def cut(self) -> None:
+        """Close without completing what was begun, so that the client notices."""
+        ...
+
+    def pause_reading(self) -> None: ...
+    def resume_reading(self) -> None: ...
+
+    def queued_bytes(self) -> int:
+        """Bytes accepted by send_* that the operating system has not taken yet."""
+        ...
+
+
+class NodeSide(Protocol):
+    """The way to the nodes of one ROUTER (or whatever takes its place). Never blocks, never raises.
+
+    Messages to one instance keep their order within a sid. What cannot go at once is queued, bounded by the
+    session's share; `end` discards what is queued for its sid.
+    """
+
+    def send(self, identity: bytes, sid: bytes, type: bytes, body: Buffer) -> bool:
+        """False when the instance has no route, or its queue is full and nothing was sent yet."""
+        ...

@@ -6,7 +6,7 @@ Knows no implementation. A plugin author needs this file, `events` and `errors`,
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol, TypeAlias
 
@@ -216,6 +216,48 @@ class ExchangeView:
     hops: int
 
 
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """The server as a whole: what it really bound. `started_at` is wall clock, seconds."""
+
+    started_at: float
+    addresses: tuple[str, ...] = ()  # "127.0.0.1:8080"
+    endpoints: tuple[str, ...] = ()  # "tcp://127.0.0.1:5000"
+    virtualhosts: tuple[str, ...] = ()
+
+
+# ---------------------------------------------------------------- what registration hooks are handed
+
+Factory: TypeAlias = Callable[[Options], object]
+"""Makes a registered object from its validated option table."""
+
+Validator: TypeAlias = Callable[[Any], Any]
+"""Checks one option's value (a string where the ini notation was used) and returns what the plugin gets.
+Raises ValueError saying what would be right."""
+
+
+class Register(Protocol):
+    """Hands over a factory under the name the configuration picks it by. `options` names every option the
+    object takes; any other is refused with an error before the factory is called."""
+
+    def __call__(
+        self, name: str, factory: Factory, *, options: Mapping[str, Validator] | None = None
+    ) -> None: ...
+
+
+class RegisterOptions(Protocol):
+    """Declares the keys of the plugin's own table `[plugin.<name>]`. `receive` is called once, before the
+    server starts, with the validated values of the keys that are present (perhaps none)."""
+
+    def __call__(self, keys: Mapping[str, Validator], receive: Callable[[Options], None]) -> None: ...
+
+
+class RegisterCommand(Protocol):
+    """Adds `blastbeat <name>`. `run` gets the arguments behind the name and returns the exit code."""
+
+    def __call__(self, name: str, run: Callable[[Sequence[str]], int], *, summary: str = "") -> None: ...
+
+
 # ---------------------------------------------------------------- selection, authentication, filters
 
 
@@ -307,16 +349,13 @@ class ClientSide(Protocol):
     def send_head(self, head: ResponseHead) -> None: ...
     def send_data(self, data: Buffer) -> None: ...
     def send_end(self) -> None: ...
-
-    def cut(self) -> None:
-        """Close without completing what was begun, so that the client notices."""
+    def hold_reading(self) -> None:
+        """Take no more bytes from the client until `release_reading`."""
         ...
 
-    def pause_reading(self) -> None: ...
-    def resume_reading(self) -> None: ...
-
-    def queued_bytes(self) -> int:
-        """Bytes accepted by send_* that the operating system has not taken yet."""
+    def release_reading(self) -> None: ...
+    def is_congested(self) -> bool:
+        """True while the operating system does not take what was sent fast enough."""
         ...
 
 
@@ -324,9 +363,21 @@ class NodeSide(Protocol):
     """The way to the nodes of one ROUTER (or whatever takes its place). Never blocks, never raises.
 
     Messages to one instance keep their order within a sid. What cannot go at once is queued, bounded by the
-    session's share; `end` discards what is queued for its sid.
+    session's share; `end` discards what is queued for its sid. `instance` is a `blastbeat.nodes.Instance`.
     """
 
-    def send(self, identity: bytes, sid: bytes, type: bytes, body: Buffer) -> bool:
-        """False when the instance has no route, or its queue is full and nothing was sent yet."""
+    def offer(self, instance: Any, sid: bytes, type: bytes, body: Buffer) -> bool:
+        """The first head of a session: False, with nothing queued, when there is no route or no room."""
+        ...
+
+    def send(self, instance: Any, sid: bytes, type: bytes, body: Buffer) -> None:
+        """Send now, or queue."""
+        ...
+
+    def queued(self, instance: Any, sid: bytes) -> int:
+        """Bytes queued for one session."""
+        ...
+
+    def after_drain(self, callback: Callable[[], None]) -> None:
+        """Run `callback` once, when everything the nodes have sent so far has been handled."""
         ...

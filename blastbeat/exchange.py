@@ -1,0 +1,117 @@
+"""One request and its response: the record that every part of the engine adds its figures to.
+
+Holds data and small bookkeeping (what may still be sent once more), decides nothing and sends nothing.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blastbeat.events import Buffer, CloseReason, Request, RequestHead
+from blastbeat.interfaces import ConnectionView, ExchangeView, RequestView
+
+NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
+"""Stands in for the head of a request that never became one (malformed, too slow)."""
+
+
+class Exchange:
+    """Figures and state of one request. Times are seconds; `started` is monotonic, `started_at` wall clock."""
+
+    __slots__ = (
+        "answered_at",
+        "bytes_in",
+        "bytes_out",
+        "close_after",
+        "detail",
+        "head",
+        "hops",
+        "identity",
+        "kept",
+        "kept_bytes",
+        "node_names",
+        "reason",
+        "replayed",
+        "request",
+        "request_read",
+        "response_done",
+        "started",
+        "started_at",
+        "status",
+        "tried",
+        "view",
+        "virtualhost",
+    )
+
+    def __init__(self, head: RequestHead, started: float, started_at: float) -> None:
+        self.head = head
+        self.started = started
+        self.started_at = started_at
+        self.answered_at = 0.0  # monotonic; the node's first head
+        self.request: Request | None = None
+        self.view: RequestView | None = None  # only where filters or authenticators look at requests
+        self.virtualhost = ""
+        self.identity = ""
+        self.node_names: tuple[str, ...] = ()
+        self.status = 0
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.hops = 0
+        self.tried: set[Any] = set()  # instances that were asked already
+        self.kept: list[Buffer] | None = []  # forwarded body, None once it outgrew the retry buffer
+        self.kept_bytes = 0
+        self.request_read = False
+        self.response_done = False
+        self.close_after = not head.keep_alive
+        self.replayed = False  # went once more because a stale `end` met it
+        self.reason = CloseReason.COMPLETE
+        self.detail = ""
+
+    def keep(self, data: Buffer, limit: int) -> None:
+        """Remember a forwarded piece of body, up to `limit` bytes in all; beyond that remember nothing."""
+        if self.kept is None:
+            return
+        self.kept_bytes += len(data)
+        if self.kept_bytes > limit:
+            self.kept = None
+        else:
+            self.kept.append(data)
+
+    def forget_kept(self) -> None:
+        """The response has begun: nothing will be sent once more."""
+        self.kept = None
+
+    def may_repeat(self, methods: tuple[bytes, ...]) -> bool:
+        """True when the request is safe to send once more and all of it is still here."""
+        return self.kept is not None and self.head.method in methods
+
+    def figures(self, connection: ConnectionView, now: float) -> ExchangeView:
+        """What `exchange_closed` tells."""
+        head, request = self.head, self.request
+        referer = user_agent = b""
+        for name, value in head.headers:
+            if name == b"user-agent":
+                user_agent = value
+            elif name == b"referer":
+                referer = value
+        return ExchangeView(
+            self.started_at,
+            connection.remote_addr,
+            connection.remote_port,
+            self.virtualhost,
+            head.authority,
+            head.method,
+            head.target,
+            head.version,
+            self.status,
+            self.bytes_in,
+            self.bytes_out,
+            now - self.started,
+            self.answered_at - self.started if self.answered_at else 0.0,
+            self.identity,
+            self.reason,
+            self.detail,
+            request.request_id if request is not None else b"",
+            referer,
+            user_agent,
+            self.hops,
+        )

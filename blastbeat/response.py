@@ -1,0 +1,98 @@
+"""How a node frames one response, and when it is complete (`protocol.md` §4 raw responses, §6 "Framing").
+
+Pure: payload in, payload out. Knows neither the client's framing (the driver's business) nor the session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from blastbeat.errors import BlastBeatError, NodeError
+from blastbeat.events import Buffer, NodeHead
+from blastbeat.gates.chunked import ChunkedDecoder
+from blastbeat.headers import find_head_end, parse_response_head, response_framing
+
+BODYLESS_STATUSES = frozenset({204, 304})
+RAW_PREFIX = b"HTTP/1."
+MAX_RAW_HEAD = 64 * 1024
+NOTHING: Sequence[Buffer] = ()
+
+
+class ResponseBody:
+    """Counts a declared length down, or decodes the node's own chunked coding, or lets everything pass."""
+
+    __slots__ = ("_decoder", "length", "remaining")
+
+    def __init__(self, length: int | None, chunked: bool) -> None:
+        self.length = None if chunked else length
+        self.remaining = self.length
+        self._decoder = ChunkedDecoder() if chunked else None
+
+    @classmethod
+    def announced_by(cls, head: NodeHead) -> ResponseBody:
+        """Raises NodeError for another coding than chunked, or two different lengths."""
+        return cls(*response_framing(head))
+
+    @property
+    def is_complete(self) -> bool:
+        """The declared length was reached, or the node's coding came to its last chunk."""
+        return self._decoder.finished if self._decoder is not None else self.remaining == 0
+
+    @property
+    def may_end(self) -> bool:
+        """An `end` (or an empty `chunk`) completes the response here, rather than breaking it off."""
+        if self._decoder is not None:
+            return self._decoder.finished or not self._decoder.begun
+        return not self.remaining
+
+    def take_body(self, data: Buffer) -> tuple[Sequence[Buffer], bool]:
+        """Payload of a `body` message, and whether the message held more than the response may have.
+
+        Raises NodeError when the node's own chunked coding is malformed.
+        """
+        if self._decoder is None:
+            return self.take_payload(data)
+        try:
+            pieces = self._decoder.decode(data)
+        except BlastBeatError as error:
+            raise NodeError(f"the node's own chunked coding is malformed: {error}") from error
+        return pieces, bool(self._decoder.excess)
+
+    def take_payload(self, data: Buffer) -> tuple[Sequence[Buffer], bool]:
+        """Payload of a `chunk` message, counted where a length was declared; likewise with a verdict."""
+        if self.remaining is None:
+            return (data,), False
+        size = len(data)
+        if size <= self.remaining:
+            self.remaining -= size
+            return (data,), False
+        fitting = data[: self.remaining]
+        self.remaining = 0
+        return ((fitting,) if len(fitting) else NOTHING), True
+
+
+class RawHead:
+    """Collects a response head from `body` messages, as the original let it through."""
+
+    __slots__ = ("_data",)
+
+    def __init__(self) -> None:
+        self._data = bytearray()
+
+    def feed(self, data: Buffer) -> NodeHead | None:
+        """The head with what followed it, None while it is incomplete.
+
+        Raises NodeError when it is malformed or longer than MAX_RAW_HEAD bytes.
+        """
+        searched = len(self._data)
+        self._data += data
+        end = find_head_end(self._data, max(0, searched - 3))
+        if end < 0 and len(self._data) > MAX_RAW_HEAD:
+            raise NodeError(f"a raw response head longer than {MAX_RAW_HEAD} bytes")
+        return parse_response_head(bytes(self._data)) if end >= 0 else None
+
+    @staticmethod
+    def can_begin_with(data: Buffer) -> bool:
+        """True where `data` is, or may become, the beginning of a raw response."""
+        start = bytes(data[: len(RAW_PREFIX)])
+        return bool(start) and RAW_PREFIX.startswith(start)

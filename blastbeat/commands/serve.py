@@ -1,0 +1,79 @@
+"""`blastbeat serve`: a configuration to a running server, until it was stopped.
+
+Knows how to start one and what to tell the person who did; what a server does is the server's business.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import os
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+import anyio
+
+from blastbeat.config import find_config, load_config
+from blastbeat.config.model import Address, Config
+from blastbeat.logs import set_up_logging, tell
+
+
+class RunnableServer(Protocol):
+    """What this command needs of a server."""
+
+    @property
+    def addresses(self) -> Sequence[Address]: ...
+    @property
+    def endpoints(self) -> Sequence[str]: ...
+    @property
+    def warnings(self) -> Sequence[str]: ...
+    async def run(self, ready: Callable[..., None] | None = None) -> None: ...
+
+
+def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServer] | None = None) -> int:
+    """Serve until a signal ends it. Raises ConfigError, PluginError, StartError."""
+    set_up_logging(options.log_level or "info")
+    path = find_config(options.config, os.environ)
+    config, problems = load_config(path, _overrides(options))
+    set_up_logging(config.server.log_level)
+    for problem in problems:
+        tell(str(problem))
+    if new_server is None:
+        from blastbeat.server import Server
+
+        new_server = Server
+    server = new_server(config)
+
+    def announce(_: object = None) -> None:
+        for warning in server.warnings:
+            tell(f"warning: {warning}")
+        tell(ready_line(server, config, type(asyncio.get_running_loop()).__module__))
+
+    anyio.run(lambda: server.run(announce), backend_options={"use_uvloop": can_use_uvloop()})
+    return 0
+
+
+def ready_line(server: RunnableServer, config: Config, loop_module: str) -> str:
+    """`ready`, every bound address and endpoint, and what serves them."""
+    places = [f"http://{address}" if address.host else f"http://*{address}" for address in server.addresses]
+    if server.endpoints:
+        places += ["zmq", *server.endpoints]
+    count = len(config.virtualhosts)
+    hosts = f"{count} virtualhost{'' if count == 1 else 's'}"
+    loop = "uvloop" if loop_module.startswith("uvloop") else "asyncio"
+    return f"ready {' '.join(places)} ({hosts}, driver {config.server.driver}, loop {loop})"
+
+
+def can_use_uvloop() -> bool:
+    """Whether the faster loop is installed and loads here."""
+    try:
+        import uvloop  # noqa: F401
+    except ImportError:
+        return False
+    return True
+
+
+def _overrides(options: argparse.Namespace) -> dict[str, str]:
+    """The keys of `[blastbeat]` that the command line replaces."""
+    given = {"bind": options.bind, "zmq": options.zmq, "log-level": options.log_level}
+    return {key: value for key, value in given.items() if value is not None}

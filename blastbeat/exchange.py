@@ -15,7 +15,7 @@ NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
 
 
 class Exchange:
-    """Figures and state of one request. Times are seconds; `started` is monotonic, `started_at` wall clock."""
+    """Figures and state of one request. Seconds; `started` is monotonic, `started_at` wall clock."""
 
     __slots__ = (
         "answered_at",

@@ -1,4 +1,4 @@
-"""How a node frames one response, and when it is complete (`protocol.md` §4 raw responses, §6 "Framing").
+"""The states of a response, how its node frames it, and when it is complete (`protocol.md` §4 raw responses, §6 "Framing").
 
 Pure: payload in, payload out. Knows neither the client's framing (the driver's business) nor the session.
 """
@@ -6,6 +6,7 @@ Pure: payload in, payload out. Knows neither the client's framing (the driver's 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from enum import Enum
 
 from blastbeat.errors import BlastBeatError, NodeError
 from blastbeat.events import Buffer, NodeHead
@@ -16,6 +17,31 @@ BODYLESS_STATUSES = frozenset({204, 304})
 RAW_PREFIX = b"HTTP/1."
 MAX_RAW_HEAD = 64 * 1024
 NOTHING: Sequence[Buffer] = ()
+
+
+class ResponseState(Enum):
+    """Where the response side of a session stands."""
+
+    FRESH = "no exchange yet"
+    AWAITING_FIRST = "the first exchange awaits its head"
+    AWAITING_NEXT = "a later exchange awaits its head"
+    AWAITING_RAW = "a later exchange awaits its head, which may come raw: the one before did"
+    RAW_HEAD = "a raw head is being collected from `body` messages"
+    STREAMING = "the head has gone, the body passes"
+    OVER_EXACT = "complete by its declared length, nothing forwarded since"
+    OVER = "complete, nothing forwarded since"
+    CLOSED = "the session is over"
+
+
+AWAITING = frozenset(
+    {
+        ResponseState.AWAITING_FIRST,
+        ResponseState.AWAITING_NEXT,
+        ResponseState.AWAITING_RAW,
+        ResponseState.RAW_HEAD,
+    }
+)
+COMPLETE = frozenset({ResponseState.FRESH, ResponseState.OVER, ResponseState.OVER_EXACT})
 
 
 class ResponseBody:

@@ -1,0 +1,106 @@
+"""Flow control of one session: the upload to its node, and the credit its node is given back.
+
+Holds the client back (pauses its reading) while the instance's queue is over the session's share, or the
+node's credit is used up (`protocol.md` §1 Credit, `design.md` §6). Knows nothing of requests and responses.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+
+from blastbeat.events import Buffer
+from blastbeat.interfaces import ClientSide
+from blastbeat.nodes import Instance
+
+
+class Upload:
+    """The client-to-node direction of one session. Sizes are bytes."""
+
+    __slots__ = ("_client", "_instance", "_share", "_sid", "_waiting", "_window", "is_held")
+
+    def __init__(self, sid: bytes, instance: Instance, client: ClientSide, share: int) -> None:
+        self._sid = sid
+        self._instance = instance
+        self._client = client
+        self._share = share
+        self._window = instance.credit or None  # None: the node announced no credit
+        self._waiting: deque[Buffer] = deque()  # only what one read of the client brought: then it is paused
+        self.is_held = False
+
+    def data(self, data: Buffer) -> None:
+        """A piece of body; an empty one closes a body of unknown length."""
+        if self._waiting:
+            self._waiting.append(data)
+            return
+        if self._window is not None and len(data):
+            if self._window <= 0:
+                self._waiting.append(data)
+                self._hold()
+                return
+            # One message may overshoot (§1 Credit); it is paid back before the next goes.
+            self._window -= len(data)
+        instance = self._instance
+        instance.router.send(instance, self._sid, b"body", data)
+        if instance.view.queued_bytes and instance.router.queued(instance, self._sid) > self._share:
+            self._hold()
+
+    def credit(self, amount: int) -> None:
+        """The node consumed `amount` bytes; never more is granted than it announced."""
+        if self._window is None:
+            return
+        self._window = min(self._window + amount, self._instance.credit)
+        while self._waiting and (self._window > 0 or not len(self._waiting[0])):
+            data = self._waiting.popleft()
+            self._window -= len(data)
+            self._instance.router.send(self._instance, self._sid, b"body", data)
+        if not self._waiting:
+            self._release()
+
+    def writable(self) -> None:
+        """The instance's queue has room for this session again."""
+        if not self._waiting:
+            self._release()
+
+    def end(self, reason: bytes) -> None:
+        """The session is over: nothing else follows, and what was queued is discarded."""
+        self._waiting.clear()
+        self._instance.router.send(self._instance, self._sid, b"end", reason)
+        self._release()
+
+    def _hold(self) -> None:
+        if not self.is_held:
+            self.is_held = True
+            self._client.hold_reading()
+
+    def _release(self) -> None:
+        if self.is_held:
+            self.is_held = False
+            self._client.release_reading()
+
+
+class Grant:
+    """The node-to-client direction: what left towards the client is handed back to a node with credit.
+
+    `window` (bytes) is what the node may be ahead; 0 where it announced no credit.
+    """
+
+    __slots__ = ("_client", "_instance", "_owed", "_sid", "_window")
+
+    def __init__(self, sid: bytes, instance: Instance, client: ClientSide, window: int) -> None:
+        self._sid = sid
+        self._instance = instance
+        self._client = client
+        self._window = window if instance.credit else 0
+        self._owed = 0
+
+    def used(self, size: int) -> None:
+        """A body of `size` bytes came, whatever becomes of it."""
+        if self._window:
+            self._owed += size
+            self.give_back()
+
+    def give_back(self) -> None:
+        """At most one message per half window, and none while the client takes nothing."""
+        if self._window and self._owed * 2 >= self._window and not self._client.is_congested():
+            owed, self._owed = self._owed, 0
+            self._instance.router.send(self._instance, self._sid, b"credit", b"%d" % owed)

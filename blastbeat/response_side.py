@@ -1,0 +1,358 @@
+"""The response side of a session: what may come from its node when, and what that does to the client.
+
+Two rules. A response is always in one `ResponseState`. And TABLE at the end of this file is the
+whole truth about which message is welcome in which state; a test goes over every pair. Plain synchronous
+code: it knows neither sockets nor bytes on the wire, neither sids nor instances.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol, TypeAlias
+
+from blastbeat.counters import Counters
+from blastbeat.errors import NodeError
+from blastbeat.events import (
+    Buffer,
+    CloseReason,
+    NodeAbort,
+    NodeChunk,
+    NodeData,
+    NodeEnd,
+    NodeHead,
+    NodeRetry,
+    ResponseHead,
+    SessionEvent,
+)
+from blastbeat.exchange import Exchange
+from blastbeat.flow import Grant
+from blastbeat.interfaces import ClientSide
+from blastbeat.response import AWAITING, BODYLESS_STATUSES, COMPLETE, RawHead, ResponseBody, ResponseState
+from blastbeat.response import ResponseState as State
+
+
+class ResponseOwner(Protocol):
+    """What the response side tells the client's stream; after each call it looks at its state anew."""
+
+    def response_begins(self, head: ResponseHead) -> ResponseHead:
+        """The final head is about to go: filters see it here, and may change it."""
+        ...
+
+    def data_passed(self, size: int) -> None: ...
+    def response_complete(self) -> None: ...
+
+    def response_failed(self, reason: CloseReason, detail: str) -> None:
+        """Nothing was sent yet: the client is answered 502."""
+        ...
+
+    def response_cut(self, reason: CloseReason, detail: str) -> None:
+        """The head has gone: the client must notice that the rest is missing."""
+        ...
+
+    def node_ended(self, reason: CloseReason, detail: str) -> None:
+        """Flush what there is and close the client's connection (stream)."""
+        ...
+
+    def stale_end(self) -> None:
+        """An `end` that belongs to the exchange before met a request without an answer."""
+        ...
+
+    def retry_asked(self) -> None: ...
+
+
+class ResponseSide:
+    """The state of the response of one session's current exchange."""
+
+    __slots__ = (
+        "_began_raw",
+        "_client",
+        "_counters",
+        "_exchange",
+        "_grant",
+        "_handlers",
+        "_owner",
+        "_raw",
+        "body",
+        "state",
+    )
+
+    def __init__(self, client: ClientSide, owner: ResponseOwner, grant: Grant, counters: Counters) -> None:
+        self.body: ResponseBody | None = None
+        self._client = client
+        self._owner = owner
+        self._grant = grant
+        self._counters = counters
+        self._exchange: Exchange | None = None
+        self._raw: RawHead | None = None
+        self._began_raw = False
+        self._enter(State.FRESH)
+
+    def _enter(self, state: ResponseState) -> None:
+        self.state = state
+        self._handlers = TABLE[state]
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request is about to be forwarded, and its response is awaited from here on."""
+        is_first = self.state is State.FRESH
+        self._exchange = exchange
+        self.body = None
+        if is_first:
+            self._enter(State.AWAITING_FIRST)
+        else:
+            self._enter(State.AWAITING_RAW if self._began_raw else State.AWAITING_NEXT)
+
+    @property
+    def awaits_head(self) -> bool:
+        return self.state in AWAITING
+
+    @property
+    def is_complete(self) -> bool:
+        """No response is due: the last one is complete, or none was asked for."""
+        return self.state in COMPLETE
+
+    def close(self) -> None:
+        """Nothing is welcome any more."""
+        self._enter(State.CLOSED)
+
+    def receive(self, event: SessionEvent) -> None:
+        """One message of the node, decoded."""
+        handler = self._handlers.get(type(event))
+        if handler is None:
+            self._dropped(event)
+        else:
+            handler(self, event)
+
+    def malformed(self, detail: str) -> None:
+        """An encoder refused the body of a message."""
+        self._fail(CloseReason.NODE_ERROR, detail)
+
+    def _fail(self, reason: CloseReason, detail: str) -> None:
+        if self.state in AWAITING:
+            self._owner.response_failed(reason, detail)
+        elif self.state is State.STREAMING:
+            self._owner.response_cut(reason, detail)
+        elif self.state is not State.CLOSED:
+            self._owner.node_ended(reason, detail)
+
+    def _dropped(self, event: SessionEvent) -> None:
+        if isinstance(event, NodeData | NodeChunk):
+            self._grant.used(len(event.data))  # credit was used up for it all the same
+        self._counters.add("messages.dropped.leftover")
+
+    # ------------------------------------------------------------ heads
+
+    def _on_head(self, head: NodeHead) -> None:
+        if head.status < 200:
+            self._on_interim(head)
+            return
+        exchange = self._exchange
+        assert exchange is not None
+        try:
+            body = ResponseBody.announced_by(head)
+        except NodeError as error:
+            self._fail(CloseReason.NODE_ERROR, error.reason)
+            return
+        self.body = body
+        exchange.status = head.status
+        exchange.forget_kept()
+        asked = exchange.head
+        bodyless = head.status in BODYLESS_STATUSES or asked.method == b"HEAD"
+        client_head = ResponseHead(
+            asked.stream_id, head.status, head.reason, head.headers, body.length, bodyless
+        )
+        self._client.send_head(self._owner.response_begins(client_head))
+        if bodyless:
+            self._complete(State.OVER)
+        elif body.is_complete:
+            self._complete(State.OVER_EXACT)
+        else:
+            self._enter(State.STREAMING)
+        if len(head.body):
+            self._rest_of_head(head.body)
+
+    def _rest_of_head(self, data: Buffer) -> None:
+        if self.state is State.STREAMING:
+            self._pass_body(data)
+        elif self.state is State.OVER_EXACT:
+            self._on_overrun()
+        else:
+            self._counters.add("messages.dropped.leftover")
+
+    def _on_interim(self, head: NodeHead) -> None:
+        exchange = self._exchange
+        assert exchange is not None
+        if head.status == 101:
+            self._fail(CloseReason.NODE_ERROR, "101 from the node, but nobody asked for an upgrade")
+        elif head.status != 100 and exchange.head.version != b"1.0":
+            stream_id = exchange.head.stream_id
+            self._client.send_head(
+                ResponseHead(stream_id, head.status, head.reason, head.headers, None, True)
+            )
+
+    def _on_second_head(self, head: NodeHead) -> None:
+        if head.status < 200:
+            self._counters.add("messages.dropped.leftover")
+        else:
+            self._fail(CloseReason.NODE_ERROR, "a second response head")
+
+    def _on_raw(self, event: NodeData) -> None:
+        data = event.data
+        self._grant.used(len(data))
+        while len(data) and self.state in AWAITING:
+            if self._raw is None:
+                if not RawHead.can_begin_with(data):
+                    self._raw_refused()
+                    return
+                self._raw = RawHead()
+                self._enter(State.RAW_HEAD)
+            try:
+                head = self._raw.feed(data)
+            except NodeError as error:
+                self._fail(CloseReason.NODE_ERROR, error.reason)
+                return
+            if head is None:
+                return
+            self._raw = None
+            self._began_raw = True
+            data, head.body = head.body, b""
+            self._on_head(head)
+        if len(data):
+            self._rest_of_head(data)
+
+    def _raw_refused(self) -> None:
+        if self.state is State.AWAITING_FIRST:
+            self._fail(CloseReason.NODE_ERROR, "a `body` before the response head")
+        else:
+            self._counters.add("messages.dropped.leftover")
+
+    # ------------------------------------------------------------ bodies
+
+    def _on_body(self, event: NodeData) -> None:
+        self._grant.used(len(event.data))
+        self._pass_body(event.data)
+
+    def _pass_body(self, data: Buffer) -> None:
+        assert self.body is not None
+        try:
+            pieces, too_much = self.body.take_body(data)
+        except NodeError as error:
+            self._fail(CloseReason.NODE_ERROR, error.reason)
+            return
+        self._pass(pieces, too_much)
+
+    def _on_chunk(self, event: NodeChunk) -> None:
+        assert self.body is not None
+        if not len(event.data):
+            self._finish("an empty `chunk`")
+            return
+        self._grant.used(len(event.data))
+        self._pass(*self.body.take_payload(event.data))
+
+    def _pass(self, pieces: Sequence[Buffer], too_much: bool) -> None:
+        exchange, body = self._exchange, self.body
+        assert exchange is not None and body is not None
+        for piece in pieces:
+            exchange.bytes_out += len(piece)
+            self._client.send_data(piece)
+            self._owner.data_passed(len(piece))
+            if self.state is not State.STREAMING:
+                return  # the client turned out to be gone
+        if body.is_complete:
+            self._complete(State.OVER if body.remaining is None else State.OVER_EXACT)
+        if too_much and self.state is State.OVER_EXACT:
+            self._on_overrun()
+        elif too_much:
+            self._counters.add("messages.dropped.leftover")
+
+    def _on_overrun(self, event: SessionEvent | None = None) -> None:
+        if isinstance(event, NodeData | NodeChunk) and not len(event.data):
+            return
+        self._owner.node_ended(CloseReason.NODE_ERROR, "more body than the declared length")
+
+    # ------------------------------------------------------------ ends
+
+    def _on_end(self, event: NodeEnd) -> None:
+        assert self._exchange is not None
+        self._exchange.close_after = True
+        if self._finish("`end`") and self.state is not State.CLOSED:
+            self._owner.node_ended(CloseReason.NODE_END, "")
+
+    def _finish(self, by: str) -> bool:
+        assert self.body is not None
+        if not self.body.may_end:
+            self._fail(CloseReason.NODE_ERROR, f"{by} before the response was complete")
+            return False
+        self._complete(State.OVER)
+        return True
+
+    def _complete(self, state: ResponseState) -> None:
+        self._enter(state)
+        self._client.send_end()
+        exchange = self._exchange
+        assert exchange is not None
+        exchange.response_done = True
+        self._owner.response_complete()
+
+    def _on_early_end(self, event: NodeEnd) -> None:
+        self._fail(CloseReason.NODE_ERROR, "`end` before the response head")
+
+    def _on_stale_end(self, event: NodeEnd) -> None:
+        self._owner.stale_end()
+
+    def _on_end_over(self, event: NodeEnd) -> None:
+        self._owner.node_ended(CloseReason.NODE_END, "")
+
+    def _on_abort(self, event: NodeAbort) -> None:
+        self._fail(CloseReason.NODE_ABORT, event.reason[:200].decode("ascii", "replace"))
+
+    def _on_retry(self, event: NodeRetry) -> None:
+        self._owner.retry_asked()
+
+    def _on_late_retry(self, event: NodeRetry) -> None:
+        self._counters.add("messages.dropped.late-retry")
+
+    def _on_early_chunk(self, event: NodeChunk) -> None:
+        self._fail(CloseReason.NODE_ERROR, "a `chunk` before the response head")
+
+
+Handler: TypeAlias = Callable[[ResponseSide, Any], None]
+_BEFORE_HEAD: dict[type, Handler] = {
+    NodeHead: ResponseSide._on_head,
+    NodeAbort: ResponseSide._on_abort,
+    NodeRetry: ResponseSide._on_retry,
+}
+_AFTER: dict[type, Handler] = {
+    NodeHead: ResponseSide._on_second_head,
+    NodeAbort: ResponseSide._on_abort,
+    NodeRetry: ResponseSide._on_late_retry,
+}
+# What is missing here is a leftover: dropped and counted.
+TABLE: dict[ResponseState, dict[type, Handler]] = {
+    State.FRESH: {},
+    State.AWAITING_FIRST: _BEFORE_HEAD
+    | {
+        NodeData: ResponseSide._on_raw,
+        NodeChunk: ResponseSide._on_early_chunk,
+        NodeEnd: ResponseSide._on_early_end,
+    },
+    State.AWAITING_NEXT: _BEFORE_HEAD | {NodeEnd: ResponseSide._on_stale_end},
+    State.AWAITING_RAW: _BEFORE_HEAD | {NodeData: ResponseSide._on_raw, NodeEnd: ResponseSide._on_stale_end},
+    State.RAW_HEAD: {
+        NodeHead: ResponseSide._on_second_head,
+        NodeData: ResponseSide._on_raw,
+        NodeChunk: ResponseSide._on_early_chunk,
+        NodeEnd: ResponseSide._on_early_end,
+        NodeAbort: ResponseSide._on_abort,
+        NodeRetry: ResponseSide._on_retry,
+    },
+    State.STREAMING: _AFTER
+    | {NodeData: ResponseSide._on_body, NodeChunk: ResponseSide._on_chunk, NodeEnd: ResponseSide._on_end},
+    State.OVER_EXACT: _AFTER
+    | {
+        NodeData: ResponseSide._on_overrun,
+        NodeChunk: ResponseSide._on_overrun,
+        NodeEnd: ResponseSide._on_end_over,
+    },
+    State.OVER: _AFTER | {NodeEnd: ResponseSide._on_end_over},
+    State.CLOSED: {},
+}

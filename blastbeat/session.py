@@ -1,0 +1,89 @@
+"""A session: one client stream pinned to one instance for its whole life.
+
+Joins the response side, the upload and the node's credit under one sid, and sees to it that the node hears
+of the end exactly once. Knows neither sockets nor bytes on the wire; how the client gets on is its owner's business.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from blastbeat.counters import Counters
+from blastbeat.events import CloseReason, NodeCredit, SessionEvent
+from blastbeat.exchange import Exchange
+from blastbeat.flow import Grant, Upload
+from blastbeat.interfaces import ClientSide
+from blastbeat.nodes import Instance
+from blastbeat.response import ResponseState
+from blastbeat.response_side import ResponseOwner, ResponseSide
+
+QUIET_REASONS = frozenset(
+    {
+        CloseReason.COMPLETE,
+        CloseReason.KEEP_ALIVE_OVER,
+        CloseReason.NODE_END,
+        CloseReason.NODE_DRAIN,
+        CloseReason.NODE_RETRY,
+        CloseReason.OTHER_VIRTUALHOST,
+    }
+)
+"""Ends that are no failure: the node's `end` has an empty body (`protocol.md` §3)."""
+
+
+class Session:
+    """`share` bounds the bytes queued towards the instance, `window` what a node with credit may be ahead of
+    the client (bytes). The dispatcher makes it, its stream drives it."""
+
+    __slots__ = ("exchange", "exchanges", "grant", "instance", "response", "sid", "upload", "virtualhost")
+
+    def __init__(
+        self,
+        sid: bytes,
+        virtualhost: Any,
+        instance: Instance,
+        client: ClientSide,
+        owner: ResponseOwner,
+        counters: Counters,
+        *,
+        share: int,
+        window: int,
+    ) -> None:
+        self.sid = sid
+        self.virtualhost = virtualhost
+        self.instance = instance
+        self.exchange: Exchange | None = None
+        self.exchanges = 0
+        self.upload = Upload(sid, instance, client, share)
+        self.grant = Grant(sid, instance, client, window)
+        self.response = ResponseSide(client, owner, self.grant, counters)
+
+    def begin(self, exchange: Exchange) -> None:
+        """A request of this session is about to be forwarded."""
+        self.exchange = exchange
+        self.exchanges += 1
+        self.response.begin(exchange)
+
+    def receive(self, event: SessionEvent) -> None:
+        """One message of the node, decoded."""
+        if type(event) is NodeCredit:
+            self.upload.credit(event.amount)
+        else:
+            self.response.receive(event)
+
+    @property
+    def is_closed(self) -> bool:
+        return self.response.state is ResponseState.CLOSED
+
+    @property
+    def is_for_one_exchange(self) -> bool:
+        """The instance announced `exchange`: every request is a session of its own (§1 Capabilities)."""
+        return "exchange" in self.instance.capabilities
+
+    def close(self, reason: CloseReason) -> None:
+        """Tell the node, once, and be over. A node that was sent no head of this session is told nothing."""
+        if self.is_closed:
+            return
+        quiet = reason in QUIET_REASONS or self.response.is_complete
+        self.response.close()
+        if self.exchanges:
+            self.upload.end(b"" if quiet else reason.value.encode())

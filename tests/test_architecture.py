@@ -1,0 +1,176 @@
+"""The shape of the code: which module may import what, and how long things may be."""
+
+from __future__ import annotations
+
+import ast
+from graphlib import CycleError, TopologicalSorter
+
+import pytest
+
+from tests.helpers.source_tree import functions_of, imports_of, parse, source_modules
+
+MODULES = sorted(source_modules())
+
+# The longest prefix counts. A module imports from its own level (without cycles) and from those below it.
+LEVELS = {
+    "blastbeat": 0,
+    "blastbeat.errors": 0,
+    "blastbeat.events": 0,
+    "blastbeat.counters": 0,
+    "blastbeat.messages": 1,
+    "blastbeat.headers": 1,
+    "blastbeat.interfaces": 1,
+    "blastbeat.gates": 1,
+    "blastbeat.config": 1,
+    "blastbeat.forwarding": 1,
+    "blastbeat.answers": 1,
+    "blastbeat.ratelimit": 1,
+    "blastbeat.hookspecs": 2,
+    "blastbeat.registry": 2,
+    "blastbeat.plugins": 2,
+    "blastbeat.plugin_manager": 3,
+    "blastbeat.plugin_sources": 3,
+    "blastbeat.plugin_listing": 3,
+    "blastbeat.lifecycle": 3,
+    "blastbeat.nodes": 4,
+    "blastbeat.outbox": 4,
+    "blastbeat.exchange": 4,
+    "blastbeat.response": 4,
+    "blastbeat.upload": 4,
+    "blastbeat.flow": 4,
+    "blastbeat.response_side": 4,
+    "blastbeat.session": 4,
+    "blastbeat.sessions": 5,
+    "blastbeat.vhosts": 5,
+    "blastbeat.stream": 6,
+    "blastbeat.dispatcher": 6,
+    "blastbeat.transport": 7,
+    "blastbeat.server": 8,
+    "blastbeat.preflight": 8,
+    "blastbeat.logs": 8,
+    "blastbeat.cli": 9,
+    "blastbeat.commands": 9,
+    "blastbeat.demo": 9,
+    "blastbeat.__main__": 9,
+}
+
+# Who alone may import a library: prefixes of modules.
+OWNERS = {
+    "zmq": ("blastbeat.transport", "blastbeat.demo.node"),
+    "ssl": ("blastbeat.transport",),
+    "socket": ("blastbeat.transport", "blastbeat.demo"),
+    "pluggy": (
+        "blastbeat.hookspecs",
+        "blastbeat.registry",
+        "blastbeat.plugin_manager",
+        "blastbeat.lifecycle",
+    ),
+    "tomli": ("blastbeat.config",),
+    "h11": ("blastbeat.plugins",),
+    "wsproto": ("blastbeat.plugins",),
+}
+# Passed in below the transport: clocks, randomness, the event loop.
+ONLY_FROM_TRANSPORT_UP = ("time", "random", "secrets", "uuid", "asyncio", "anyio", "threading", "selectors")
+
+# What a third party may import too, and so all that a built-in plugin may.
+PUBLIC = {
+    "blastbeat",
+    "blastbeat.errors",
+    "blastbeat.events",
+    "blastbeat.messages",
+    "blastbeat.headers",
+    "blastbeat.interfaces",
+}
+
+MAX_FILE_LINES = 350
+MAX_FUNCTION_LINES = 60
+
+
+def level_of(module: str) -> int:
+    prefix = module
+    while prefix not in LEVELS or (prefix == "blastbeat" and module != "blastbeat"):
+        assert "." in prefix, f"{module} has no level: give it one in LEVELS, by what it may know"
+        prefix = prefix.rpartition(".")[0]
+    return LEVELS[prefix]
+
+
+def is_below(module: str, prefixes: tuple[str, ...]) -> bool:
+    return any(module == prefix or module.startswith(f"{prefix}.") for prefix in prefixes)
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_go_down_only(module: str) -> None:
+    level = level_of(module)
+    for imported in imports_of(module):
+        if not imported.module.startswith("blastbeat"):
+            continue
+        if module == "blastbeat" and not imported.at_load:
+            continue  # names of the package resolve on first use
+        above = level_of(imported.module)
+        assert above <= level, f"{module}:{imported.line} (level {level}) imports {imported.module} ({above})"
+
+
+def test_there_are_no_import_cycles() -> None:
+    graph = {
+        module: {
+            found.module for found in imports_of(module) if found.at_load and found.module in source_modules()
+        }
+        - {module}
+        for module in MODULES
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        pytest.fail(f"modules import each other: {' -> '.join(error.args[1])}")
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_libraries_stay_with_their_owners(module: str) -> None:
+    for imported in imports_of(module):
+        library = imported.module.partition(".")[0]
+        owners = OWNERS.get(library)
+        if owners is not None:
+            assert is_below(module, owners), f"{module}:{imported.line} imports {library}; only {owners} may"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_clocks_randomness_and_the_loop_are_passed_in(module: str) -> None:
+    if level_of(module) >= LEVELS["blastbeat.transport"] or is_below(module, ("blastbeat.plugins",)):
+        return
+    for imported in imports_of(module):
+        library = imported.module.partition(".")[0]
+        assert library not in ONLY_FROM_TRANSPORT_UP, f"{module}:{imported.line} imports {library}"
+
+
+@pytest.mark.parametrize("module", [name for name in MODULES if name.startswith("blastbeat.plugins.")])
+def test_built_in_plugins_import_what_a_third_party_may(module: str) -> None:
+    for imported in imports_of(module):
+        if imported.module.startswith("blastbeat"):
+            allowed = imported.module in PUBLIC or imported.module.startswith("blastbeat.plugins.")
+            assert allowed, f"{module}:{imported.line} imports {imported.module}, which is not public"
+
+
+def test_the_demo_node_knows_nothing_of_the_server() -> None:
+    reached, waiting = set[str](), ["blastbeat.demo", "blastbeat.demo.node"]
+    while waiting:
+        module = waiting.pop()
+        if module not in reached:
+            reached.add(module)
+            waiting += [found.module for found in imports_of(module) if found.at_load]
+            waiting = [name for name in waiting if name.startswith("blastbeat")]
+    assert {name for name in reached if not is_below(name, ("blastbeat.demo",))} == set()
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_each_module_opens_with_its_one_job(module: str) -> None:
+    assert ast.get_docstring(parse(source_modules()[module])), f"{module} has no docstring"
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_files_and_functions_stay_short(module: str) -> None:
+    lines = source_modules()[module].read_text(encoding="utf-8").count("\n")
+    assert lines <= MAX_FILE_LINES, f"{module} has {lines} lines; would a reader find two rooms in one?"
+    for function in functions_of(module):
+        body = function.body[1:] if ast.get_docstring(function) else function.body
+        length = (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
+        assert length <= MAX_FUNCTION_LINES, f"{module}.{function.name} has {length} lines"

@@ -1,0 +1,223 @@
+"""The markers and every hook a plugin may implement, each with its contract.
+
+Plain module functions: pluggy reads their signatures, nobody ever calls them. Knows no plugin and no manager.
+A plugin marks its functions with `from blastbeat import hookimpl`; the reference page is made from these
+docstrings.
+
+Common to all: a hook is an ordinary function, never `async def`, a generator or a pluggy wrapper. It may
+leave out arguments it does not need. Registration hooks run while the server starts, where blocking is fine;
+notices run on the event loop's thread, where whatever blocks stops every client.
+"""
+
+from __future__ import annotations
+
+import pluggy
+
+from blastbeat.interfaces import (
+    ConnectionView,
+    ExchangeView,
+    NodeView,
+    Register,
+    RegisterCommand,
+    RegisterOptions,
+    ServerView,
+    SessionView,
+)
+
+PROJECT = "blastbeat"
+ENTRY_POINT_GROUP = "blastbeat"
+PREFIX = "blastbeat_"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+
+# ---------------------------------------------------------------- registration
+
+
+@hookspec
+def blastbeat_register_options(register: RegisterOptions) -> None:
+    """Declare the keys of the plugin's own table `[plugin.<name>]`.
+
+    Called: once, before every other hook of this plugin. Call `register(keys, receive)` at most once: `keys`
+    maps each key to a validator, `receive` gets the validated values before the registration hooks run.
+    Failure: a table with a key that was not declared, or with a value its validator refuses, is an error of
+    the configuration that names plugin and key; so is a table for a plugin that declares none.
+    """
+
+
+@hookspec
+def blastbeat_register_drivers(register: Register) -> None:
+    """Offer codecs of client protocols; `driver` in `[blastbeat]` picks one by name.
+
+    Called: once per start. The factory is called once per server and returns a `DriverFactory`.
+    Failure: an exception here, or in the factory, keeps the server from starting and names the plugin.
+    """
+
+
+@hookspec
+def blastbeat_register_encoders(register: Register) -> None:
+    """Own message types: the name registered is the type, as nodes see it.
+
+    Called: once per start. The factory is called once per server and returns a `RequestEncoder` (may be
+    picked with `request-encoder`), a `MessageDecoder` (reads what nodes send under this type), or both.
+    Failure: an exception at start keeps the server from starting. Later, an encoder that raises anything
+    but ClientError or NodeError ends the session with `plugin-error`.
+    """
+
+
+@hookspec
+def blastbeat_register_selectors(register: Register) -> None:
+    """Offer ways to pick an instance for a new session; `selector` picks one by name.
+
+    Called: once per start. The factory is called once per virtualhost that uses the name, so a `Selector`
+    may keep state of its own.
+    Failure: an exception at start keeps the server from starting. Later, a selector that raises, or
+    returns an instance it was not offered, costs that one request a 503 and is logged.
+    """
+
+
+@hookspec
+def blastbeat_register_node_authenticators(register: Register) -> None:
+    """Offer judges of nodes; all that `node-authenticators` lists must agree.
+
+    Called: once per start. The factory is called once per virtualhost that uses the name and returns a
+    `NodeAuthenticator`.
+    Failure: an exception at start keeps the server from starting. Later, one that raises has denied.
+    """
+
+
+@hookspec
+def blastbeat_register_request_authenticators(register: Register) -> None:
+    """Offer judges of requests; all that `request-authenticators` lists must allow.
+
+    Called: once per start. The factory is called once per virtualhost that uses the name and returns a
+    `RequestAuthenticator`, the only object of a plugin that may await.
+    Failure: an exception at start keeps the server from starting. Later, one that raises has denied.
+    """
+
+
+@hookspec
+def blastbeat_register_filters(register: Register) -> None:
+    """Offer middleware; `filters` picks and orders it.
+
+    Called: once per start. The factory is called once per virtualhost that uses the name and returns a
+    `Filter` (subclass `blastbeat.interfaces.Filter`).
+    Failure: an exception at start keeps the server from starting. Later, a filter that raises ends the
+    exchange with `plugin-error`.
+    """
+
+
+@hookspec
+def blastbeat_register_commands(register: RegisterCommand) -> None:
+    """Add subcommands: `register(name, run, summary="…")` makes `blastbeat <name>`.
+
+    Called: once, by the command line only. `run(arguments)` returns the exit code; it may block.
+    Failure: a name taken twice, or an exception, disables the plugin for the command line and is reported.
+    """
+
+
+# ---------------------------------------------------------------- the server's life
+
+
+@hookspec
+def blastbeat_server_started(view: ServerView) -> None:
+    """Everything is bound and the event loop runs. The place to start threads and open files.
+
+    Called: once per server. Failure: logged with the plugin's name; the server goes on.
+    """
+
+
+@hookspec
+def blastbeat_server_stopping(view: ServerView) -> None:
+    """The server accepts no more and finishes what runs: further exchanges may still close after this.
+
+    Called: once per server that was started. Failure: logged; stopping goes on.
+    """
+
+
+@hookspec
+def blastbeat_server_stopped(view: ServerView) -> None:
+    """All sessions and sockets are closed; no notice follows. The place to flush, join and close.
+
+    Called: once per server that was started. May block shortly: no client is left to wait.
+    Failure: logged.
+    """
+
+
+@hookspec
+def blastbeat_config_reloaded(view: ServerView) -> None:
+    """A changed configuration has taken effect. Called: once per reload. Failure: logged."""
+
+
+@hookspec
+def blastbeat_logs_reopened(view: ServerView) -> None:
+    """Log files were moved away: open them anew. Called: once per signal. Failure: logged."""
+
+
+# ---------------------------------------------------------------- connections, sessions, exchanges, nodes
+
+
+@hookspec
+def blastbeat_connection_opened(view: ConnectionView) -> None:
+    """A client connection was accepted. Called: once per connection. Must not block. Failure: logged."""
+
+
+@hookspec
+def blastbeat_connection_closed(view: ConnectionView) -> None:
+    """A client connection is closed; exactly once for each `connection_opened`.
+
+    Must not block. Failure: logged.
+    """
+
+
+@hookspec
+def blastbeat_session_opened(view: SessionView) -> None:
+    """A session was pinned to an instance, which has taken its first request head.
+
+    Must not block. Failure: logged.
+    """
+
+
+@hookspec
+def blastbeat_session_upgraded(view: SessionView) -> None:
+    """A session became a WebSocket. Called: at most once per session. Must not block. Failure: logged."""
+
+
+@hookspec
+def blastbeat_session_retried(view: SessionView) -> None:
+    """A session ended for its instance so that its request goes once more to another one, in a new session.
+
+    Called: once per further hop, before `session_closed` of the session that ends. Must not block.
+    Failure: logged.
+    """
+
+
+@hookspec
+def blastbeat_session_closed(view: SessionView) -> None:
+    """A session ended, `view.reason` says why; exactly once for each `session_opened`.
+
+    Must not block. Failure: logged.
+    """
+
+
+@hookspec
+def blastbeat_exchange_closed(view: ExchangeView) -> None:
+    """A request is over, whatever became of it; the view holds its figures.
+
+    Called: once per request head read, also for those the server answered itself. The busiest notice: do
+    no more here than put the view aside. Must not block. Failure: logged.
+    """
+
+
+@hookspec
+def blastbeat_node_up(view: NodeView) -> None:
+    """An instance became available. Must not block. Failure: logged."""
+
+
+@hookspec
+def blastbeat_node_down(view: NodeView) -> None:
+    """An instance is available no more: `view.state` is `silent`, `gone` or `drained`.
+
+    Must not block. Failure: logged.
+    """

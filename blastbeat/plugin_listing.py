@@ -1,0 +1,46 @@
+"""What `blastbeat plugins` shows: one entry per plugin, as data and as text.
+
+Knows no manager and no pluggy.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class PluginInfo:
+    """A plugin. `origin` is ``"built in"``, a distribution's name or a file's path; `state` is ``"active"``,
+    ``"disabled"`` or ``"failed"``, with the `reason` for the latter two. `hooks` are without their prefix.
+    `registered` holds (kind, name) pairs; `replaced` those of them whose place another plugin took, with that
+    plugin's name."""
+
+    name: str
+    version: str
+    origin: str
+    state: str
+    reason: str = ""
+    hooks: tuple[str, ...] = ()
+    registered: tuple[tuple[str, str], ...] = ()
+    replaced: tuple[tuple[str, str, str], ...] = ()
+
+
+def format_plugins(plugins: Sequence[PluginInfo]) -> str:
+    """The listing as text, one paragraph per plugin, without a newline at the end."""
+    return "\n".join(line for plugin in plugins for line in _format_plugin(plugin))
+
+
+def _format_plugin(plugin: PluginInfo) -> list[str]:
+    origin = " ".join(part for part in (plugin.origin, plugin.version) if part)
+    lines = [f"{plugin.name}: {plugin.state} ({origin})"]
+    if plugin.reason:
+        lines.append(f"    reason     {plugin.reason}")
+    if plugin.hooks:
+        lines.append(f"    hooks      {', '.join(plugin.hooks)}")
+    replacers = {(kind, name): by for kind, name, by in plugin.replaced}
+    for position, (kind, name) in enumerate(plugin.registered):
+        label = "registers" if position == 0 else ""
+        by = replacers.get((kind, name))
+        lines.append(f"    {label:<9}  {kind} {name}" + (f" (replaced by {by})" if by else ""))
+    return lines

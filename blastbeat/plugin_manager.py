@@ -1,0 +1,310 @@
+"""Finds, loads and describes plugins, and hands out what they registered: a frozen registry, the lifecycle
+notices, the commands.
+
+The only file, beside the hook specifications, that knows pluggy; callers never see it. Nothing happens on
+import, and nothing is global: each manager has its own plugins. What a plugin registers means nothing here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from importlib.metadata import EntryPoint
+from pathlib import Path
+from typing import Any
+
+import pluggy
+
+from blastbeat import hookspecs
+from blastbeat.config.model import Config
+from blastbeat.errors import ConfigError, PluginError, Problem
+from blastbeat.interfaces import Factory, Options, Register, RegisterCommand, Validator
+from blastbeat.lifecycle import NOTICES, FailureLog, Lifecycle, build_lifecycle
+from blastbeat.plugin_listing import PluginInfo
+from blastbeat.plugin_sources import Source, built_ins, installed, local_file, read_hooks
+from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names, validate_options
+
+_HOOK_OF_KIND = {kind: f"{hookspecs.PREFIX}register_{kind.replace('-', '_')}s" for kind in KINDS}
+_HOOK_OF_NOTICE = {notice: hookspecs.PREFIX + notice for notice in NOTICES}
+_HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith(hookspecs.PREFIX))
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """A subcommand a plugin adds. `run` gets the arguments behind its name and returns the exit code."""
+
+    name: str
+    run: Callable[[Sequence[str]], int]
+    summary: str
+    plugin: str
+
+
+@dataclass(slots=True)
+class _Plugin:
+    source: Source
+    state: str = "disabled"
+    reason: str = ""
+    object: Any = None
+    hooks: tuple[str, ...] = ()
+    registrations: tuple[Registration, ...] = ()
+
+
+@dataclass(slots=True)
+class _Problems:
+    """Raises at once when strict, else collects."""
+
+    strict: bool
+    found: list[Problem] = field(default_factory=list)
+
+    def add(self, error: PluginError | ConfigError) -> None:
+        if self.strict:
+            raise error
+        if isinstance(error, ConfigError):
+            self.found.extend(error.problems)
+        else:
+            self.found.append(Problem(str(error), section="plugins"))
+
+
+class PluginManager:
+    """The plugins of one server. Call `load` once, then ask.
+
+    `load` and `disabled` are names of plugins: `load` chooses among installed distributions (``"*"``: all),
+    `disabled` removes any plugin, built-ins too; `files` are Python files. `options` holds the tables
+    `[plugin.<name>]`. `discover` finds the installed entry points (for tests).
+    """
+
+    def __init__(
+        self,
+        *,
+        load: Sequence[str] = ("*",),
+        disabled: Sequence[str] = (),
+        files: Sequence[Path] = (),
+        options: Mapping[str, Options] | None = None,
+        discover: Callable[[], Iterable[EntryPoint]] | None = None,
+    ) -> None:
+        self._load, self._disabled, self._files = tuple(load), tuple(disabled), tuple(files)
+        self._options = dict(options or {})
+        self._discover = discover
+        self._plugins: dict[str, _Plugin] = {}
+        self._registry = Registry()
+        self._pluggy = pluggy.PluginManager(hookspecs.PROJECT)
+        self._pluggy.add_hookspecs(hookspecs)
+        self.failures = FailureLog()
+
+    @classmethod
+    def for_config(cls, config: Config) -> PluginManager:
+        """A manager as the configuration wants it; relative `files` are relative to its file."""
+        folder = Path(config.file).parent
+        server = config.server
+        return cls(
+            load=server.plugins_load,
+            disabled=server.plugins_disabled,
+            files=[folder / name for name in server.plugins_files],
+            options=config.plugin_options,
+        )
+
+    # ------------------------------------------------------------ loading
+
+    def load(self, *, strict: bool = True) -> list[Problem]:
+        """Find and load every plugin and let it register.
+
+        Strict: raises PluginError (naming the plugin) or ConfigError at the first thing that is wrong. Not
+        strict: never raises; a broken plugin is left out whole, and the list says everything that is wrong.
+        """
+        problems = _Problems(strict)
+        for source in self._find_sources(problems):
+            self._load_one(source, problems)
+        self._check_names(problems)
+        return problems.found
+
+    def _find_sources(self, problems: _Problems) -> list[Source]:
+        found: dict[str, Source] = {}
+        candidates = [*built_ins(), *installed(self._discover), *(local_file(path) for path in self._files)]
+        for source in candidates:
+            taken = found.get(source.name)
+            if taken is None:
+                found[source.name] = source
+                continue
+            why = f"({source.origin}) has the name of another plugin ({taken.origin}); rename or remove one"
+            problems.add(PluginError(source.name, why))
+        return list(found.values())
+
+    def _load_one(self, source: Source, problems: _Problems) -> None:
+        plugin = self._plugins[source.name] = _Plugin(source)
+        plugin.reason = self._why_not(source)
+        if plugin.reason:
+            return
+        try:
+            plugin.object = source.load()
+            plugin.hooks = read_hooks(plugin.object, source.name, _HOOKS)
+            self._register_with_pluggy(plugin)
+            self._hand_options(plugin)
+            plugin.registrations = tuple(self._collect(plugin))
+            if plugin.registrations:
+                self._registry.add(plugin.registrations)
+        except (PluginError, ConfigError) as error:
+            self._give_up(plugin, error, problems)
+        except (Exception, SystemExit) as error:
+            failure = PluginError(source.name, f"({source.origin}) failed: {type(error).__name__}: {error}")
+            failure.__cause__ = error
+            self._give_up(plugin, failure, problems)
+        else:
+            plugin.state = "active"
+
+    def _why_not(self, source: Source) -> str:
+        if source.name in self._disabled:
+            return "disabled by the configuration"
+        if source.is_installed and "*" not in self._load and source.name not in self._load:
+            return "not listed in `load`"
+        return ""
+
+    def _give_up(self, plugin: _Plugin, error: PluginError | ConfigError, problems: _Problems) -> None:
+        if plugin.object is not None and self._pluggy.is_registered(plugin.object):
+            self._pluggy.unregister(plugin.object)
+        plugin.state, plugin.reason, plugin.registrations = "failed", _first_line(error), ()
+        problems.add(error)
+
+    def _register_with_pluggy(self, plugin: _Plugin) -> None:
+        for other in self._plugins.values():
+            if other is not plugin and other.object is plugin.object:
+                raise PluginError(plugin.source.name, f"is plugin {other.source.name!r} under another name")
+        try:
+            self._pluggy.register(plugin.object, name=plugin.source.name)
+        except (pluggy.PluginValidationError, ValueError) as error:
+            why = f"({plugin.source.origin}) {_first_line(error)}"
+            raise PluginError(plugin.source.name, why) from error
+
+    def _check_names(self, problems: _Problems) -> None:
+        known = self._plugins
+        for key, names in (("load", self._load), ("disabled", self._disabled)):
+            for name in names:
+                if name != "*" and name not in known:
+                    message = f"no such plugin is installed; known: {list_names(known)}"
+                    hint = did_you_mean(name, known)
+                    problem = Problem(message, section="plugins", key=key, value=name, hint=hint)
+                    problems.add(ConfigError([problem]))
+        for name in self._options:
+            if name not in known:
+                message = f"there is no plugin {name!r}; known: {list_names(known)}"
+                hint = did_you_mean(name, known)
+                problems.add(ConfigError([Problem(message, section=f"plugin.{name}", hint=hint)]))
+
+    # ------------------------------------------------------------ registration hooks
+
+    def _call(self, plugin: _Plugin, hook: str, register: Callable[..., None]) -> None:
+        """Call one registration hook of one plugin, so that whose name it is stays known."""
+        if hook in plugin.hooks:
+            others = [other for other in self._pluggy.get_plugins() if other is not plugin.object]
+            self._pluggy.subset_hook_caller(hook, others)(register=register)
+
+    def _collect(self, plugin: _Plugin) -> list[Registration]:
+        found: list[Registration] = []
+        for kind, hook in _HOOK_OF_KIND.items():
+            self._call(plugin, hook, _registrar(kind, plugin.source, found))
+        return found
+
+    def _hand_options(self, plugin: _Plugin) -> None:
+        declared: list[tuple[Mapping[str, Validator], Callable[[Options], None]]] = []
+
+        def register(keys: Mapping[str, Validator], receive: Callable[[Options], None]) -> None:
+            declared.append((keys, receive))
+
+        self._call(plugin, hookspecs.PREFIX + "register_options", register)
+        name = plugin.source.name
+        if len(declared) > 1:
+            raise PluginError(name, "declares its options twice")
+        keys = declared[0][0] if declared else {}
+        validated, problems = validate_options(self._options.get(name, {}), keys)
+        if problems:
+            raise ConfigError([replace(problem, section=f"plugin.{name}") for problem in problems])
+        if declared:
+            declared[0][1](validated)
+
+    # ------------------------------------------------------------ what was loaded
+
+    def build_registry(self) -> Registry:
+        """The factories of all active plugins, frozen."""
+        self._registry.freeze()
+        return self._registry
+
+    def lifecycle(self) -> Lifecycle:
+        """The notices, resolved to the listeners of all active plugins; later registered ones come first."""
+        listeners = {
+            notice: [
+                (implementation.plugin_name, _one_argument(implementation.function, implementation.argnames))
+                for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls())
+            ]
+            for notice, hook in _HOOK_OF_NOTICE.items()
+        }
+        return build_lifecycle(listeners, self.failures)
+
+    def commands(self) -> tuple[dict[str, Command], list[Problem]]:
+        """The subcommands by name, and what is wrong: never raises, so that a broken plugin takes no other
+        command away."""
+        found: dict[str, Command] = {}
+        problems = _Problems(strict=False)
+        for name, plugin in self._plugins.items():
+            try:
+                self._call(plugin, hookspecs.PREFIX + "register_commands", _command_adder(name, found))
+            except PluginError as error:
+                problems.add(error)
+            except Exception as error:
+                why = f"failed to add its commands: {type(error).__name__}: {error}"
+                problems.add(PluginError(name, why))
+        return found, problems.found
+
+    def describe(self) -> list[PluginInfo]:
+        """Every plugin found, built-ins first, whatever its state."""
+        return [self._describe(plugin) for plugin in self._plugins.values()]
+
+    def _describe(self, plugin: _Plugin) -> PluginInfo:
+        source = plugin.source
+        pairs = tuple((registration.kind, registration.name) for registration in plugin.registrations)
+        owners = [(kind, name, self._registry.owner(kind, name)) for kind, name in pairs]
+        return PluginInfo(
+            source.name,
+            source.version,
+            source.origin,
+            plugin.state,
+            plugin.reason,
+            tuple(hook.removeprefix(hookspecs.PREFIX) for hook in plugin.hooks),
+            pairs,
+            tuple((kind, name, owner) for kind, name, owner in owners if owner and owner != source.name),
+        )
+
+
+def _registrar(kind: str, source: Source, found: list[Registration]) -> Register:
+    def register(name: str, factory: Factory, *, options: Mapping[str, Validator] | None = None) -> None:
+        if not isinstance(name, str) or not name:
+            raise TypeError(f"the name of a {kind} must be a text, not {name!r}")
+        if not callable(factory):
+            raise TypeError(f"the factory of the {kind} {name!r} must be callable, not {factory!r}")
+        found.append(
+            Registration(kind, name, factory, source.name, source.origin, source.is_built_in, options or {})
+        )
+
+    return register
+
+
+def _command_adder(plugin: str, found: dict[str, Command]) -> RegisterCommand:
+    def register(name: str, run: Callable[[Sequence[str]], int], *, summary: str = "") -> None:
+        if name in found:
+            raise PluginError(plugin, f"adds the command {name!r}, as plugin {found[name].plugin!r} does")
+        found[name] = Command(name, run, summary, plugin)
+
+    return register
+
+
+def _one_argument(function: Callable[..., None], names: Sequence[str]) -> Callable[[Any], None]:
+    """A listener may leave its argument out; the emitter always passes the view."""
+    if names:
+        return function
+
+    def call(view: object) -> None:
+        function()
+
+    return call
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).partition("\n")[0]

@@ -1,0 +1,124 @@
+"""Where plugins come from: the built-in list, installed distributions, local files; and the check of a loaded
+plugin's hooks before pluggy sees it.
+
+Knows no configuration and no pluggy. A source is only a promise: nothing of a plugin is imported before
+`load`.
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import blastbeat
+from blastbeat.errors import PluginError
+from blastbeat.hookspecs import ENTRY_POINT_GROUP, PREFIX
+from blastbeat.plugins import BUILT_INS
+from blastbeat.registry import did_you_mean, list_names
+
+BUILT_IN = "built in"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A plugin that may be loaded. `origin` says where it comes from: ``"built in"``, the distribution's name
+    or the file's path; `load` imports it and may raise anything."""
+
+    name: str
+    origin: str
+    version: str
+    load: Callable[[], object]
+    is_installed: bool = False
+
+    @property
+    def is_built_in(self) -> bool:
+        return self.origin == BUILT_IN
+
+
+def built_ins() -> list[Source]:
+    """BlastBeat's own plugins, named after their modules: `round_robin` is `round-robin`."""
+    return [
+        _from_entry_point(
+            EntryPoint(_name_of(value), value, ENTRY_POINT_GROUP), BUILT_IN, blastbeat.__version__
+        )
+        for value in BUILT_INS
+    ]
+
+
+def installed(discover: Callable[[], Iterable[EntryPoint]] | None = None) -> list[Source]:
+    """Plugins of installed distributions, in the order of their names, so that a start is repeatable."""
+    found = discover() if discover else entry_points(group=ENTRY_POINT_GROUP)
+    sources = []
+    for point in found:
+        distribution = point.dist
+        origin = distribution.name if distribution else point.value
+        version = distribution.version if distribution else ""
+        sources.append(_from_entry_point(point, origin, version, is_installed=True))
+    return sorted(sources, key=lambda source: (source.name, source.origin))
+
+
+def local_file(path: Path) -> Source:
+    """A plugin in one Python file, named after it."""
+    return Source(path.stem.replace("_", "-"), str(path), "", lambda: _run_file(path))
+
+
+def read_hooks(plugin: object, name: str, hooks: frozenset[str]) -> tuple[str, ...]:
+    """The hooks `plugin` implements, in alphabetical order. Raises PluginError for a misspelt one, one
+    without `@hookimpl`, and one that is not an ordinary function."""
+    found = []
+    for attribute in dir(plugin):
+        function = getattr(plugin, attribute, None)
+        marks = getattr(function, "blastbeat_impl", None)
+        hook = (marks.get("specname") or attribute) if isinstance(marks, dict) else attribute
+        if marks is None:
+            if attribute.startswith(PREFIX) and inspect.isroutine(function):
+                raise PluginError(name, f"{attribute} is not marked with @hookimpl")
+            continue
+        if hook not in hooks:
+            hint = did_you_mean(hook, hooks) or f"the hooks are: {list_names(hooks)}"
+            raise PluginError(name, f"there is no hook {hook}; {hint}")
+        breach = _find_breach(function, marks)
+        if breach:
+            raise PluginError(name, f"{attribute} {breach}")
+        found.append(hook)
+    return tuple(sorted(found))
+
+
+def _find_breach(function: Any, marks: dict[str, Any]) -> str:
+    # pluggy would call each of these and take the coroutine or generator it gets for a result.
+    if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
+        return "is `async def`; hooks never await, only a request authenticator may"
+    if marks.get("wrapper") or marks.get("hookwrapper"):
+        return "is a wrapper; BlastBeat's hooks have none"
+    if inspect.isgeneratorfunction(function):
+        return "is a generator; a hook is an ordinary function"
+    return ""
+
+
+def _name_of(value: str) -> str:
+    return value.partition(":")[0].rpartition(".")[2].replace("_", "-")
+
+
+def _from_entry_point(point: EntryPoint, origin: str, version: str, is_installed: bool = False) -> Source:
+    def load() -> object:
+        loaded = point.load()
+        # A class is made anew for each manager, so that a plugin with state needs no globals.
+        return loaded() if inspect.isclass(loaded) else loaded
+
+    return Source(point.name, origin, version, load, is_installed)
+
+
+def _run_file(path: Path) -> ModuleType:
+    module = ModuleType(f"blastbeat_plugin_{path.stem}")
+    module.__file__ = str(path)
+    code = compile(path.read_bytes(), str(path), "exec")
+    # dataclasses look their module up by name while they are made.
+    sys.modules[module.__name__] = module
+    exec(code, module.__dict__)
+    return module

@@ -1,0 +1,164 @@
+"""Named factories per kind of object: what plugins offer, what the configuration picks from.
+
+Filled once while the plugins load, then frozen. Knows no plugin, no pluggy and no virtualhost. Built-ins come
+first, and a third party that registers a built-in's name takes its place.
+"""
+
+from __future__ import annotations
+
+import difflib
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from blastbeat.config.model import PluginRef
+from blastbeat.errors import ConfigError, PluginError, Problem
+from blastbeat.interfaces import Factory, Filter, Options, Validator
+
+KINDS = ("driver", "encoder", "selector", "node-authenticator", "request-authenticator", "filter")
+
+_MUST_HAVE_ONE_OF = {
+    "driver": ("new_driver",),
+    "encoder": ("encode_request", "decode"),
+    "selector": ("select",),
+    "node-authenticator": ("authenticate",),
+    "request-authenticator": ("authenticate",),
+    "filter": ("on_request",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One factory as a plugin handed it over. `owner` is the plugin's name, `origin` where it came from."""
+
+    kind: str
+    name: str
+    factory: Factory
+    owner: str
+    origin: str
+    built_in: bool
+    options: Mapping[str, Validator] = field(default_factory=dict)
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """A hint for a misspelt name, empty when nothing known comes near."""
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"did you mean {near[0]!r}?" if near else ""
+
+
+def list_names(names: Iterable[str]) -> str:
+    """Names for an error message, in alphabetical order."""
+    return ", ".join(sorted(names)) or "none"
+
+
+def validate_options(values: Options, validators: Mapping[str, Validator]) -> tuple[Options, list[Problem]]:
+    """The validated values, and everything wrong with them; problems carry key and value, not yet the
+    place."""
+    validated: dict[str, object] = {}
+    problems: list[Problem] = []
+    for key, value in values.items():
+        validator = validators.get(key)
+        if validator is None:
+            known = f"known options: {list_names(validators)}" if validators else "it takes no options"
+            hint = did_you_mean(key, validators)
+            problems.append(Problem(f"unknown option; {known}", key=key, value=str(value), hint=hint))
+            continue
+        try:
+            validated[key] = validator(value)
+        except Exception as error:
+            problems.append(Problem(str(error) or type(error).__name__, key=key, value=str(value)))
+    return validated, problems
+
+
+class Registry:
+    """The factories by kind and name. `add` until `freeze`, then `make`."""
+
+    def __init__(self) -> None:
+        self._registrations: dict[str, dict[str, Registration]] = {kind: {} for kind in KINDS}
+        self._frozen = False
+
+    def add(self, registrations: Sequence[Registration]) -> None:
+        """Take all of one plugin's registrations, or none: raises PluginError when a name is taken."""
+        if self._frozen:
+            raise PluginError(registrations[0].owner, "registers too late: the registry is frozen")
+        seen: set[tuple[str, str]] = set()
+        for new in registrations:
+            if (new.kind, new.name) in seen:
+                raise PluginError(new.owner, f"registers the {new.kind} {new.name!r} twice")
+            seen.add((new.kind, new.name))
+            old = self._registrations[new.kind].get(new.name)
+            if old is not None and (new.built_in or not old.built_in):
+                raise PluginError(
+                    new.owner,
+                    f"({new.origin}) registers the {new.kind} {new.name!r}, which plugin {old.owner!r} "
+                    f"({old.origin}) registers too; disable one of them",
+                )
+        for new in registrations:
+            self._registrations[new.kind][new.name] = new
+
+    def freeze(self) -> None:
+        """From here on nothing can be added."""
+        self._frozen = True
+
+    def names(self, kind: str) -> tuple[str, ...]:
+        """What can be picked, in alphabetical order. Raises KeyError for a kind not in KINDS."""
+        return tuple(sorted(self._registrations[kind]))
+
+    def owner(self, kind: str, name: str) -> str | None:
+        """The plugin whose factory answers to this name, None for an unknown one."""
+        found = self._registrations[kind].get(name)
+        return found.owner if found else None
+
+    def examine(self, kind: str, ref: PluginRef) -> list[Problem]:
+        """What is wrong with picking `ref`: an unknown name, unknown or bad options. Makes nothing."""
+        return self._resolve(kind, ref)[2]
+
+    def make(self, kind: str, ref: PluginRef) -> object:
+        """A new object. Raises ConfigError for an unknown name or bad options (all of them listed),
+        PluginError when the factory fails or returns something that is not of this kind."""
+        registration, options, problems = self._resolve(kind, ref)
+        if registration is None or problems:
+            raise ConfigError(problems)
+        try:
+            made = registration.factory(options)
+        except ConfigError:
+            raise
+        except Exception as error:
+            why = f"making the {kind} {ref.name!r} failed: {type(error).__name__}: {error}"
+            raise PluginError(registration.owner, why) from error
+        wrong = _find_breach(kind, made)
+        if wrong:
+            raise PluginError(registration.owner, f"the {kind} {ref.name!r} {wrong}")
+        return made
+
+    def _resolve(self, kind: str, ref: PluginRef) -> tuple[Registration | None, Options, list[Problem]]:
+        known = self._registrations[kind]
+        registration = known.get(ref.name)
+        if registration is None:
+            message = f"there is no {kind} of this name; known: {list_names(known)}"
+            hint = did_you_mean(ref.name, known)
+            return None, {}, [Problem(message, key=kind, value=ref.name, hint=hint)]
+        options, problems = validate_options(ref.options, registration.options)
+        return registration, options, [_locate(problem, kind, ref.name) for problem in problems]
+
+
+def _locate(problem: Problem, kind: str, name: str) -> Problem:
+    message = f"{problem.key}={problem.value}: {problem.message}"
+    return Problem(message, key=kind, value=name, hint=problem.hint)
+
+
+def _find_breach(kind: str, made: object) -> str:
+    """Why `made` can't serve as `kind`, empty when it can; found at start rather than at the first
+    request."""
+    if kind == "filter" and not isinstance(made, Filter):
+        return f"is a {type(made).__name__}, not a subclass of blastbeat.interfaces.Filter"
+    methods = _MUST_HAVE_ONE_OF[kind]
+    present = [method for method in methods if callable(getattr(made, method, None))]
+    if not present:
+        return f"is a {type(made).__name__} without {' or '.join(f'{method}()' for method in methods)}"
+    is_async = [method for method in present if inspect.iscoroutinefunction(getattr(made, method))]
+    if kind == "request-authenticator" and not is_async:
+        return "has an authenticate() that is not `async def`"
+    if kind != "request-authenticator" and is_async:
+        return f"has an `async def {is_async[0]}`; only request authenticators may await"
+    return ""

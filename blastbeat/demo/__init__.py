@@ -14,10 +14,12 @@ __all__ = ["run_demo"]
 def run_demo(
     port: int | None = None, host: str = "127.0.0.1", announce: Callable[[str], object] = print
 ) -> int:
-    """Serve the demo until SIGINT or SIGTERM; returns the exit code (0 clean, 1 failed, 3 could not start).
+    """Serve the demo until SIGINT or SIGTERM; returns the exit code (0 clean, 3 could not start: the
+    reason is on standard error).
 
     `port` 0 takes any free one, None the default 8080. `announce` is called with each line meant for the
-    person at the terminal, first with the address, once the node really serves it.
+    person at the terminal, first with the address, once the node really serves it. Raises BlastBeatError
+    when the server or its node failed in another way.
     """
     from blastbeat.demo.run import serve_demo
 

@@ -50,8 +50,7 @@ def serve_demo(host: str, port: int, announce: Callable[[str], object]) -> int:
         sys.stderr.write(f"blastbeat demo: {demo.failure}; {hint}\n")
         return 3
     if demo.failure is not None:
-        sys.stderr.write(f"blastbeat demo: {demo.failure}\n")
-        return 1
+        raise demo.failure
     return 0
 
 

@@ -118,10 +118,9 @@ def _run(arguments: list[str]) -> int:
     if not arguments:
         parser.print_help(sys.stderr)
         return USAGE
-    wrong = _unknown_command(arguments[0])
-    if wrong:
-        tell(f"blastbeat: {wrong}")
-        return USAGE
+    first, *rest = arguments
+    if not (first in _COMMANDS or first.startswith("-") or _looks_like_file(first)):
+        return _run_added_command(first, rest)
     if _means_serve(arguments):
         arguments = ["serve", *arguments]
     try:
@@ -145,12 +144,18 @@ def _means_serve(arguments: Sequence[str]) -> bool:
     return _looks_like_file(first) or any(map(_looks_like_file, arguments[1:]))
 
 
-def _unknown_command(first: str) -> str:
-    if first in _COMMANDS or first.startswith("-") or _looks_like_file(first):
-        return ""
-    close = difflib.get_close_matches(first, _COMMANDS, n=1)
-    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(_COMMANDS)}."
-    return f"no command and no file {first!r}; {hint}"
+def _run_added_command(name: str, arguments: Sequence[str]) -> int:
+    """A command that a plugin adds; the only time that plugins are looked for before one is chosen."""
+    from blastbeat.commands.plugins import added_commands
+
+    added = added_commands()
+    if name in added:
+        return added[name].run(arguments)
+    known = [*_COMMANDS, *added]
+    close = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}."
+    tell(f"blastbeat: no command and no file {name!r}; {hint}")
+    return USAGE
 
 
 def _port(text: str) -> int:

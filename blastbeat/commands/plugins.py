@@ -1,0 +1,52 @@
+"""`blastbeat plugins`: every plugin, where it comes from, its state and what it offers.
+
+Knows no plugin; works with a broken one, which is what one wants to see then.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+from blastbeat.config import find_config, load_config
+from blastbeat.config.model import Config
+from blastbeat.errors import ConfigError
+from blastbeat.logs import set_up_logging, tell
+from blastbeat.plugin_listing import format_plugins
+from blastbeat.plugin_manager import Command, PluginManager
+
+
+def run(options: argparse.Namespace) -> int:
+    """Print the listing to standard output; what is wrong goes to standard error. Raises ConfigError for a
+    configuration that was named and can't be used."""
+    set_up_logging(options.log_level or "warning")
+    manager = PluginManager.for_config(_config(options.config))
+    problems = manager.load(strict=False)
+    sys.stdout.write(f"{format_plugins(manager.describe())}\n")
+    sys.stdout.flush()
+    for problem in problems:
+        tell(str(problem))
+    return 0
+
+
+def added_commands() -> dict[str, Command]:
+    """The subcommands that plugins add, by name. Never raises: what is wrong is for `check` to say."""
+    try:
+        manager = PluginManager.for_config(_config(None))
+    except ConfigError:
+        manager = PluginManager()
+    manager.load(strict=False)
+    return manager.commands()[0]
+
+
+def _config(named: str | None) -> Config:
+    """What `serve` would take. Without any the defaults: what is installed is worth seeing before one writes a
+    configuration."""
+    try:
+        path = find_config(named, os.environ)
+    except ConfigError:
+        if named is not None or os.environ.get("BLASTBEAT_CONFIG"):
+            raise
+        return Config()
+    return load_config(path)[0]

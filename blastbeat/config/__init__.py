@@ -1,0 +1,52 @@
+"""Configuration: find it, load it, say what is wrong with it.
+
+The package is text only: it opens configuration files and nothing else, binds nothing and loads no plugin.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from ..errors import ConfigError, Problem
+from .build import Overrides, build
+from .check import Known, check
+from .files import find_config, read_files
+from .model import Config
+
+__all__ = ["examine", "find_config", "load_config"]
+
+_SEVERITIES = ("error", "warning", "note")
+
+
+def examine(
+    path: str | Path,
+    overrides: Overrides | None = None,
+    environ: Mapping[str, str] = os.environ,
+    known: Known | None = None,
+) -> tuple[Config | None, list[Problem]]:
+    """The configuration, or None when it has errors, and all problems found. Never raises.
+
+    `overrides` replace keys of the server's section (the command line); `known` are the plugin objects by
+    registry kind ("selector", "encoder"…), None where nobody knows.
+    """
+    document = read_files(Path(path), environ)
+    built = build(document, str(path), overrides or {})
+    problems = built.problems + check(built, known)
+    problems.sort(key=lambda problem: _SEVERITIES.index(problem.severity))
+    has_errors = any(problem.severity == "error" for problem in problems)
+    return None if has_errors else built.config, problems
+
+
+def load_config(
+    path: str | Path,
+    overrides: Overrides | None = None,
+    environ: Mapping[str, str] = os.environ,
+    known: Known | None = None,
+) -> tuple[Config, list[Problem]]:
+    """The configuration with its warnings and notes; raises ConfigError with all errors."""
+    config, problems = examine(path, overrides, environ, known)
+    if config is None:
+        raise ConfigError([problem for problem in problems if problem.severity == "error"])
+    return config, problems

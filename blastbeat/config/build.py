@@ -1,0 +1,215 @@
+"""From rows to the model: looks each key up in the table of options, parses it, fills in defaults.
+
+Sees one value at a time; what values mean together is for check.py.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..errors import Problem
+from . import rows
+from .model import Config, ServerConfig, VirtualHostConfig
+from .names import HostKind
+from .option import INHERITED, PLUGINS, SERVER, VIRTUALHOST, Option
+from .options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from .rows import COMMAND_LINE, Document, Row, Section
+from .values import BadValue, Path, did_you_mean
+
+Overrides = Mapping[str, str | Sequence[str]]
+
+
+@dataclass(slots=True)
+class Settings:
+    """A section after parsing. `given` holds, by option name, each row with the values made of it."""
+
+    section: Section
+    options: Mapping[str, Option]
+    given: dict[str, list[tuple[Row, tuple[Any, ...]]]] = field(default_factory=dict)
+    bad: set[str] = field(default_factory=set)
+
+    def has(self, name: str) -> bool:
+        """True when the option was written here, usable or not."""
+        return name in self.given or name in self.bad
+
+    def value(self, name: str) -> Any:
+        """The parsed value of an option in `given`: a tuple for a repeated one."""
+        values = [value for _, parsed in self.given[name] for value in parsed]
+        return tuple(values) if self.options[name].repeated else values[0]
+
+
+@dataclass(slots=True)
+class Built:
+    """A Config with the settings it was made of, which know where each value came from."""
+
+    config: Config
+    server: Settings
+    plugins: Settings
+    virtualhosts: list[tuple[Settings, VirtualHostConfig]]
+    problems: list[Problem]
+
+
+def build(document: Document, file: str, overrides: Overrides) -> Built:
+    """The configuration that a document says. The default stands in for a value that cannot be used."""
+    builder = _Builder(document)
+    server_section = builder.only(rows.SERVER, "blastbeat", file)
+    _override(server_section, overrides)
+    server = builder.settings(server_section, SERVER_KEYS)
+    plugins = builder.settings(builder.only(rows.PLUGINS, "plugins", file), PLUGINS_KEYS)
+    virtualhosts = []
+    for section in document.sections:
+        if section.kind == rows.VIRTUALHOST:
+            settings = builder.settings(section, VIRTUALHOST_KEYS)
+            virtualhosts.append((settings, builder.virtualhost(settings, server)))
+    values = {
+        option.field: server.value(name)
+        for name, option in SERVER_KEYS.items()
+        if name in server.given and option.scope == SERVER
+    }
+    values |= {PLUGINS_KEYS[name].field: plugins.value(name) for name in plugins.given}
+    config = Config(
+        server=ServerConfig(**values),
+        virtualhosts=tuple(virtualhost for _, virtualhost in virtualhosts),
+        plugin_options={
+            section.name: _plugin_table(section)
+            for section in document.sections
+            if section.kind == rows.PLUGIN
+        },
+        file=file,
+    )
+    return Built(config, server, plugins, virtualhosts, builder.problems)
+
+
+def _override(section: Section, overrides: Overrides) -> None:
+    section.rows = [row for row in section.rows if row.key not in overrides]
+    for key, value in overrides.items():
+        values = [value] if isinstance(value, str) else value
+        section.rows += [Row(key, item, COMMAND_LINE, 0) for item in values]
+
+
+def _plugin_table(section: Section) -> Mapping[str, Any]:
+    """A plugin's table as written; a key repeated in ini is a list, as in TOML."""
+    table: dict[str, list[Any]] = {}
+    for row in section.rows:
+        table.setdefault(row.key, []).append(row.value)
+    return {key: values[0] if len(values) == 1 else values for key, values in table.items()}
+
+
+class _Builder:
+    def __init__(self, document: Document) -> None:
+        self.sections = document.sections
+        self.problems: list[Problem] = list(document.problems)
+
+    def only(self, kind: str, label: str, file: str) -> Section:
+        """The one section of its kind, or an empty one."""
+        return next(
+            (found for found in self.sections if found.kind == kind), Section(kind, "", label, file, 0)
+        )
+
+    def settings(self, section: Section, options: Mapping[str, Option]) -> Settings:
+        settings = Settings(section, options)
+        for row in section.rows:
+            option = options.get(row.key)
+            if option is None:
+                self._unknown_key(section, row, options)
+                continue
+            first = settings.given.get(row.key)
+            if first and not option.repeated:
+                place = f"line {first[0][0].line}" if first[0][0].line != row.line else "the same place"
+                message = f"is given more than once, first at {place}; it takes one value"
+                self.problems.append(rows.problem_at(section, row, message))
+                continue
+            self._parse(settings, row, option)
+        for name in settings.given:
+            if options[name].repeated:
+                self._drop_repetitions(settings, name)
+        return settings
+
+    def _parse(self, settings: Settings, row: Row, option: Option) -> None:
+        try:
+            if not option.repeated:
+                values: Sequence[Any] = [option.parse(row.value)]
+            elif row.value == "" and option.may_be_empty:
+                values = []
+            else:
+                values = option.parse_all(row.value)
+        except BadValue as problem:
+            settings.bad.add(row.key)
+            self.problems.append(rows.problem_at(settings.section, row, str(problem), problem.hint))
+            return
+        if isinstance(option.kind, Path):
+            base = os.path.dirname(row.file)
+            values = [os.path.join(base, value) if value else value for value in values]
+        settings.given.setdefault(row.key, []).append((row, tuple(values)))
+
+    def _drop_repetitions(self, settings: Settings, name: str) -> None:
+        """A value listed twice counts once."""
+        seen: list[Any] = []
+        kept = []
+        for row, values in settings.given[name]:
+            fresh = []
+            for value in values:
+                known = getattr(value, "name", value)
+                if known in seen:
+                    problem = rows.problem_at(
+                        settings.section, row, f"lists {known} twice; once counts", severity="warning"
+                    )
+                    self.problems.append(problem)
+                else:
+                    seen.append(known)
+                    fresh.append(value)
+            kept.append((row, tuple(fresh)))
+        settings.given[name] = kept
+
+    def _unknown_key(self, section: Section, row: Row, options: Mapping[str, Option]) -> None:
+        hint = _place_of(row.key, section.kind) or did_you_mean(row.key, options)
+        message = "unknown key"
+        if section.kind == rows.VIRTUALHOST and isinstance(row.value, dict):
+            if row.key == "route":
+                message, hint = "routes are not active yet", ""
+            else:
+                hint = hint or f'a name with dots is quoted: [vhost."{section.name}.{row.key}"]'
+        self.problems.append(rows.problem_at(section, row, message, hint))
+
+    def virtualhost(self, settings: Settings, server: Settings) -> VirtualHostConfig:
+        section = settings.section
+        try:
+            HostKind().parse(section.name)
+        except BadValue as problem:
+            self.problems.append(rows.problem_of(section, f"the name {problem}", problem.hint))
+            settings.bad.add("")
+        values: dict[str, Any] = {}
+        for name, option in VIRTUALHOST_KEYS.items():
+            if name in settings.given:
+                values[option.field] = settings.value(name)
+            elif option.scope == INHERITED and name in server.given:
+                values[option.field] = server.value(name)
+        for field_name in ("response-timeout", "idle-timeout"):
+            _apply_timeout(values, field_name, settings, server)
+        return VirtualHostConfig(name=section.name, file=section.file, line=section.line, **values)
+
+
+def _apply_timeout(values: dict[str, Any], name: str, settings: Settings, server: Settings) -> None:
+    """`timeout` stands in for a timeout that is not set at the same or a nearer level."""
+    for level in (settings, server):
+        if name in level.given:
+            return
+        if "timeout" in level.given:
+            values[VIRTUALHOST_KEYS[name].field] = level.value("timeout")
+            return
+
+
+def _place_of(key: str, kind: str) -> str:
+    """Where a key that stands in the wrong section belongs."""
+    places = {
+        SERVER: (SERVER_KEYS, "it belongs in [blastbeat]"),
+        VIRTUALHOST: (VIRTUALHOST_KEYS, "it belongs in the section of a virtualhost"),
+        PLUGINS: (PLUGINS_KEYS, "it belongs in [plugins]"),
+    }
+    for other, (keys, words) in places.items():
+        if other != kind and key in keys:
+            return words
+    return ""

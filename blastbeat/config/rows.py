@@ -1,0 +1,78 @@
+"""What both notations are turned into: sections of rows, each row with the place it came from.
+
+Knows no option and checks no value. The builder (build.py) makes a Config of it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+
+from ..errors import Problem
+
+SERVER = "server"
+VIRTUALHOST = "virtualhost"
+PLUGINS = "plugins"
+PLUGIN = "plugin"
+
+COMMAND_LINE = "command line"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One value of one key: a key given several times, or a list, is several; an empty list is one ``""``."""
+
+    key: str
+    value: object
+    file: str
+    line: int
+
+
+@dataclass(slots=True)
+class Section:
+    """A section as written. `kind` is one of the constants above, `name` the virtualhost's or plugin's."""
+
+    kind: str
+    name: str
+    label: str
+    file: str
+    line: int
+    rows: list[Row] = field(default_factory=list)
+
+
+@dataclass(slots=True)
+class Document:
+    """The sections of one file, or of all of them, and what was wrong with reading them."""
+
+    sections: list[Section] = field(default_factory=list)
+    includes: list[Row] = field(default_factory=list)
+    problems: list[Problem] = field(default_factory=list)
+
+
+def show(value: object) -> str:
+    """A value for a message: as written where it is text, and never longer than a line."""
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
+
+
+def problem_at(
+    section: Section | None, row: Row, message: str, hint: str = "", severity: str = "error"
+) -> Problem:
+    """A problem with a row."""
+    found = Problem(
+        message,
+        severity,
+        file=row.file,
+        line=row.line,
+        section=section.label if section else "",
+        key=row.key,
+        value=show(row.value),
+        hint=hint,
+    )
+    if row.file == COMMAND_LINE:
+        return replace(found, section="", key=f"--{row.key}")
+    return found
+
+
+def problem_of(section: Section, message: str, hint: str = "", severity: str = "error") -> Problem:
+    """A problem with a section as a whole."""
+    return Problem(message, severity, file=section.file, line=section.line, section=section.label, hint=hint)

@@ -1,0 +1,164 @@
+"""The TOML notation: text to rows, with ``${NAME}`` taken from the environment.
+
+Knows the sections but no option. `include` is only collected here; files.py follows it.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import tomli
+
+from ..errors import Problem
+from . import rows
+from .rows import Document, Row, Section
+from .toml_lines import KeyPath, locate_keys
+from .values import did_you_mean
+
+_REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
+_NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)
+_TABLES = {
+    "blastbeat": rows.SERVER,
+    "plugins": rows.PLUGINS,
+    "vhost": rows.VIRTUALHOST,
+    "plugin": rows.PLUGIN,
+}
+_BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
+_LINE_OF_ERROR = re.compile(r"\(at line ([0-9]+), column [0-9]+\)|\(at end of document\)")
+
+
+def read_toml(text: str, file: str, environ: Mapping[str, str]) -> Document:
+    """The sections of a TOML file. Never raises; what cannot be read is in the document's problems."""
+    document = Document()
+    try:
+        tables = tomli.loads(text)
+    except (ValueError, RecursionError) as problem:
+        # tomli passes on int()'s ValueError for a number of thousands of digits.
+        document.problems.append(_syntax_problem(problem, text, file))
+        return document
+    _Reader(document, file, environ, locate_keys(text)).read(tables)
+    return document
+
+
+def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
+    message = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    match = _LINE_OF_ERROR.search(message)
+    line = 0
+    if match:
+        line = int(match[1]) if match[1] else text.count("\n") + 1
+        message = message.replace(match[0], "").strip()
+    return Problem(f"not TOML: {message[:200]}", file=file, line=line)
+
+
+class _Reader:
+    def __init__(
+        self, document: Document, file: str, environ: Mapping[str, str], lines: Mapping[KeyPath, int]
+    ) -> None:
+        self.document = document
+        self.file = file
+        self.environ = environ
+        self.lines = lines
+
+    def read(self, tables: Mapping[str, Any]) -> None:
+        for key, value in tables.items():
+            if key == "include":
+                self.document.includes += self._rows(key, value, (key,), "")
+            elif key not in _TABLES or not isinstance(value, dict):
+                self._unknown(key, value)
+            elif _TABLES[key] in (rows.SERVER, rows.PLUGINS):
+                self._section(_TABLES[key], "", key, value, (key,))
+            else:
+                self._named_sections(_TABLES[key], key, value)
+
+    def _unknown(self, key: str, value: object) -> None:
+        hint = did_you_mean(key, (*_TABLES, "include"))
+        if key in _TABLES:
+            message, hint = "must be a table", f"write [{key}]" if key in ("blastbeat", "plugins") else hint
+        elif isinstance(value, (dict, list)):
+            message = "unknown section"
+            hint = hint or 'sections are [blastbeat], [vhost."HOST"], [plugins] and [plugin.NAME]'
+        else:
+            message, hint = (
+                "stands before the first section",
+                hint or "keys belong below [blastbeat] or a [vhost]",
+            )
+        self.document.problems.append(
+            Problem(message, file=self.file, line=self._line((key,)), key=key, hint=hint)
+        )
+
+    def _named_sections(self, kind: str, key: str, tables: Mapping[str, Any]) -> None:
+        for name, table in tables.items():
+            path = (key, name)
+            bare = kind == rows.PLUGIN and _BARE_KEY.fullmatch(name)
+            label = f"{key}.{name}" if bare else f'{key}."{rows.show(name)}"'
+            if isinstance(table, dict):
+                self._section(kind, name, label, table, path)
+                continue
+            hint = f'write [{key}."NAME"] above the keys of a {kind}'
+            problem = Problem(
+                "must be a table", file=self.file, line=self._line(path), section=label, hint=hint
+            )
+            self.document.problems.append(problem)
+
+    def _section(self, kind: str, name: str, label: str, table: Mapping[str, Any], path: KeyPath) -> None:
+        section = Section(kind, name, label, self.file, self._line(path))
+        for key, value in table.items():
+            if kind == rows.PLUGIN:
+                # A plugin's table is its own business: one row, whatever the shape.
+                line = self._line((*path, key))
+                section.rows.append(Row(key, self._expand(value, label, key, line), self.file, line))
+            else:
+                section.rows += self._rows(key, value, (*path, key), label)
+        self.document.sections.append(section)
+
+    def _rows(self, key: str, value: object, path: KeyPath, label: str) -> list[Row]:
+        if not isinstance(value, list):
+            line = self._line(path)
+            return [Row(key, self._expand(value, label, key, line), self.file, line)]
+        if not value:
+            return [Row(key, "", self.file, self._line(path))]
+        found = []
+        for index, item in enumerate(value):
+            line = self.lines.get((*path, str(index))) or self._line(path)
+            found.append(Row(key, self._expand(item, label, key, line), self.file, line))
+        return found
+
+    def _line(self, path: KeyPath) -> int:
+        while path:
+            if path in self.lines:
+                return self.lines[path]
+            path = path[:-1]
+        return 0
+
+    def _expand(self, value: object, label: str, key: str, line: int) -> object:
+        if isinstance(value, str):
+            return self._expand_text(value, label, key, line) if "${" in value else value
+        if isinstance(value, list):
+            return [self._expand(item, label, key, line) for item in value]
+        if isinstance(value, dict):
+            return {name: self._expand(item, label, key, line) for name, item in value.items()}
+        return value
+
+    def _expand_text(self, text: str, label: str, key: str, line: int) -> str:
+        def refuse(message: str, hint: str = "") -> str:
+            problem = Problem(message, "error", self.file, line, label, key, rows.show(text), hint)
+            self.document.problems.append(problem)
+            return ""
+
+        def resolve(match: re.Match[str]) -> str:
+            if match[0] == "$${":
+                return "${"
+            name = _NAME.fullmatch(match[1])
+            if name is None or not match[0].endswith("}"):
+                return refuse(
+                    f"has a bad reference {match[0]!r}", "write ${NAME}, or $${ for the characters ${"
+                )
+            if name[1] in self.environ:
+                return self.environ[name[1]]
+            if name[2] is not None:
+                return name[2]
+            return refuse(f"the environment has no {name[1]}", f"set it, or write ${{{name[1]}:-default}}")
+
+        return _REFERENCE.sub(resolve, text)

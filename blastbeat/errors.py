@@ -75,3 +75,15 @@ class NodeError(BlastBeatError):
         self.reason = reason
         self.retryable = retryable
         super().__init__(reason)
+
+
+class GrammarError(BlastBeatError, ValueError):
+    """Bytes that break a grammar or a limit, whoever sent them; who reads them says whose fault it is.
+
+    `status` is what a client that sent them is answered, `reason` says what is wrong with them.
+    """
+
+    def __init__(self, status: int, reason: str) -> None:
+        self.status = status
+        self.reason = reason
+        super().__init__(reason)

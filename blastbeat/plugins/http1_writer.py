@@ -1,0 +1,157 @@
+"""The output side of every HTTP/1 driver: response heads and payload into client bytes, framing included.
+
+The request side tells it three things about the request (`answer`); it knows nothing else of requests, and
+trusts the fields it is given: the grammar of a node's head was checked where it came in.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from blastbeat.events import Buffer, Headers, ResponseHead
+
+COPY_BELOW = 8 * 1024
+"""Bytes. Smaller payload is joined with its framing into one buffer; larger goes out as it is."""
+
+# What RFC 9110 §7.6.1 wants removed before forwarding, `Trailer` (trailers are dropped, so it would announce
+# what never comes), and Content-Length, which is written anew. Proxy-Authenticate is not among them: only
+# Connection could make it hop-by-hop.
+_DROPPED = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+_CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_LAST_CHUNK = b"0\r\n\r\n"
+
+
+def no_date() -> bytes:
+    """The default of `Http1Writer.date_now`: without a clock no Date."""
+    return b""
+
+
+class Http1Writer:
+    """Writes the responses of one connection, in order. See `interfaces.Driver` for the methods.
+
+    `date_now` returns the value of the `Date` field (IMF-fixdate, so it may be cached for a second), or
+    ``b""`` for none. Drivers have no clock: who makes a driver sets it.
+    """
+
+    __slots__ = ("_bodyless", "_chunked", "_closing", "_is_http11", "_keep_alive", "date_now")
+
+    def __init__(self) -> None:
+        self.date_now: Callable[[], bytes] = no_date
+        self.expect_request()
+
+    def expect_request(self) -> None:
+        """Between requests: whatever is answered now answers bytes that were no request, and closes."""
+        self._is_http11 = True
+        self._keep_alive = False
+        self._begin_response()
+
+    def answer(self, version: bytes, keep_alive: bool) -> None:
+        """The responses that follow answer a request of `version` whose client wants to `keep_alive`."""
+        self._is_http11 = version != b"1.0"
+        self._keep_alive = keep_alive
+        self._begin_response()
+
+    def _begin_response(self) -> None:
+        self._chunked = False
+        self._bodyless = False
+        self._closing = False
+
+    def send_continue(self, out: list[Buffer]) -> None:
+        """``100 Continue``."""
+        out.append(_CONTINUE)
+
+    def send_head(self, head: ResponseHead, out: list[Buffer]) -> None:
+        """The head as one buffer, with the framing that its length, the status and the version call for."""
+        fields, has_date, has_server = _forwarded_fields(head.headers)
+        lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason), *fields]
+        if not head.is_interim:
+            self._frame(head, lines)
+            if not has_date and (date := self.date_now()):
+                lines.append(b"Date: %b\r\n" % date)
+            if not has_server:
+                lines.append(b"Server: blastbeat\r\n")
+        lines.append(b"\r\n")
+        out.append(b"".join(lines))
+
+    def _frame(self, head: ResponseHead, lines: list[bytes]) -> None:
+        self._bodyless = head.bodyless
+        self._closing = head.close or not self._keep_alive
+        self._chunked = False
+        if head.length is not None:
+            if head.status != 204:  # RFC 9110 §8.6 forbids the field there
+                lines.append(b"Content-Length: %d\r\n" % head.length)
+        elif not head.bodyless:
+            if self._is_http11:
+                self._chunked = True
+                lines.append(b"Transfer-Encoding: chunked\r\n")
+            else:
+                self._closing = True
+        if self._closing:
+            lines.append(b"Connection: close\r\n")
+        elif not self._is_http11:
+            lines.append(b"Connection: keep-alive\r\n")
+
+    def send_data(self, data: Buffer, out: list[Buffer]) -> None:
+        """Payload; what a response without body must not have is dropped."""
+        size = len(data)
+        if not size or self._bodyless:
+            return
+        if not self._chunked:
+            out.append(data)
+        elif size < COPY_BELOW:
+            out.append(b"".join((b"%x\r\n" % size, data, b"\r\n")))
+        else:
+            out += (b"%x\r\n" % size, data, b"\r\n")
+
+    def send_end(self, out: list[Buffer]) -> None:
+        """The last chunk, where chunks are written."""
+        if self._chunked:
+            self._chunked = False
+            self._bodyless = True  # nothing may follow the last chunk
+            out.append(_LAST_CHUNK)
+
+    def must_close(self) -> bool:
+        """The client asked for it, was told so, or can tell the end of the response by nothing else."""
+        return self._closing or not self._keep_alive
+
+
+def _forwarded_fields(headers: Headers) -> tuple[list[bytes], bool, bool]:
+    """The field lines that go on, and whether Date and Server are among them."""
+    lines: list[bytes] = []
+    has_date = has_server = False
+    for name, value in headers:
+        lower = name.lower()
+        if lower in _DROPPED:
+            if lower == b"connection" and _names_others(value):
+                return _forwarded_fields(_without_named(headers))
+            continue
+        if lower == b"date":
+            has_date = True
+        elif lower == b"server":
+            has_server = True
+        lines.append(b"%b: %b\r\n" % (name, value))
+    return lines, has_date, has_server
+
+
+def _names_others(connection: bytes) -> bool:
+    return not connection or connection.lower() not in (b"close", b"keep-alive")
+
+
+def _without_named(headers: Headers) -> Headers:
+    """Without Connection and every field that it names (RFC 9110 §7.6.1)."""
+    named = {b"connection"}
+    for name, value in headers:
+        if name.lower() == b"connection":
+            named.update(token.strip(b" \t").lower() for token in value.split(b","))
+    return [(name, value) for name, value in headers if name.lower() not in named]

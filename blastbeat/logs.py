@@ -15,7 +15,7 @@ FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 _ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
-# C0 and C1 control characters but the newline and tab, which only the debug level may print.
+# Control characters of ASCII and Latin-1 begin lines, hide text and steer terminals. A tab may stay.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _CONTROLS |= {0x09: "\t", 0x0A: "\\n", 0x0D: "\\r"}
 
@@ -40,7 +40,9 @@ class LineFormatter(logging.Formatter):
         return f"{line}: {self.formatException(record.exc_info)}" if record.exc_info else line
 
     def formatException(self, ei: _ExcInfo) -> str:
-        return super().formatException(ei) if self._tracebacks else describe_exception(ei[1])
+        if not self._tracebacks:
+            return describe_exception(ei[1])
+        return "\n".join(line.translate(_CONTROLS) for line in super().formatException(ei).split("\n"))
 
 
 def describe_exception(error: BaseException | None) -> str:

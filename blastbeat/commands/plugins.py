@@ -41,8 +41,8 @@ def added_commands() -> dict[str, Command]:
 
 
 def _config(named: str | None) -> Config:
-    """What `serve` would take. Without any the defaults: what is installed is worth seeing before one writes a
-    configuration."""
+    """What `serve` would take; without any the defaults, for what is installed is worth seeing before one
+    writes a configuration."""
     try:
         path = find_config(named, os.environ)
     except ConfigError:

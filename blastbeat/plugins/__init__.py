@@ -6,7 +6,19 @@ Written like the values of entry points: a module, or a class of it, which is ma
 from __future__ import annotations
 
 BUILT_INS: tuple[str, ...] = (
+    "blastbeat.plugins.http1_h11",
+    "blastbeat.plugins.headers_encoder",
+    "blastbeat.plugins.uwsgi_encoder",
+    "blastbeat.plugins.body_encoder",
+    "blastbeat.plugins.chunk_encoder",
+    "blastbeat.plugins.end_encoder",
+    "blastbeat.plugins.abort_encoder",
+    "blastbeat.plugins.retry_encoder",
+    "blastbeat.plugins.credit_encoder",
+    "blastbeat.plugins.pong_encoder",
+    "blastbeat.plugins.drain_encoder",
     "blastbeat.plugins.least_connections",
     "blastbeat.plugins.round_robin",
     "blastbeat.plugins.identity",
+    "blastbeat.plugins.access_log:AccessLogPlugin",
 )

@@ -21,7 +21,7 @@ from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Factory, Options, Register, RegisterCommand, Validator
 from blastbeat.lifecycle import NOTICES, FailureLog, Lifecycle, build_lifecycle
 from blastbeat.plugin_listing import PluginInfo
-from blastbeat.plugin_sources import Source, built_ins, installed, local_file, read_hooks
+from blastbeat.plugin_sources import Source, built_ins, given, installed, local_file, read_hooks
 from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names, validate_options
 
 _HOOK_OF_KIND = {kind: f"{hookspecs.PREFIX}register_{kind.replace('-', '_')}s" for kind in KINDS}
@@ -70,7 +70,8 @@ class PluginManager:
 
     `load` and `disabled` are names of plugins: `load` chooses among installed distributions (``"*"``: all),
     `disabled` removes any plugin, built-ins too; `files` are Python files. `options` holds the tables
-    `[plugin.<name>]`. `discover` finds the installed entry points (for tests).
+    `[plugin.<name>]`. `plugins` are further ones, made by the caller; `discover` finds the entry points of
+    installed distributions.
     """
 
     def __init__(
@@ -80,11 +81,12 @@ class PluginManager:
         disabled: Sequence[str] = (),
         files: Sequence[Path] = (),
         options: Mapping[str, Options] | None = None,
+        plugins: Sequence[object] = (),
         discover: Callable[[], Iterable[EntryPoint]] | None = None,
     ) -> None:
         self._load, self._disabled, self._files = tuple(load), tuple(disabled), tuple(files)
         self._options = dict(options or {})
-        self._discover = discover
+        self._given, self._discover = tuple(plugins), discover
         self._plugins: dict[str, _Plugin] = {}
         self._registry = Registry()
         self._pluggy = pluggy.PluginManager(hookspecs.PROJECT)
@@ -92,8 +94,9 @@ class PluginManager:
         self.failures = FailureLog()
 
     @classmethod
-    def for_config(cls, config: Config) -> PluginManager:
-        """A manager as the configuration wants it; relative `files` are relative to its file."""
+    def for_config(cls, config: Config, *, plugins: Sequence[object] = ()) -> PluginManager:
+        """A manager as the configuration wants it; relative `files` are relative to its file. `plugins` are
+        further ones, made by the caller."""
         folder = Path(config.file).parent
         server = config.server
         return cls(
@@ -101,6 +104,7 @@ class PluginManager:
             disabled=server.plugins_disabled,
             files=[folder / name for name in server.plugins_files],
             options=config.plugin_options,
+            plugins=plugins,
         )
 
     # ------------------------------------------------------------ loading
@@ -119,7 +123,8 @@ class PluginManager:
 
     def _find_sources(self, problems: _Problems) -> list[Source]:
         found: dict[str, Source] = {}
-        candidates = [*built_ins(), *installed(self._discover), *(local_file(path) for path in self._files)]
+        files = [local_file(path) for path in self._files]
+        candidates = [*built_ins(), *installed(self._discover), *files, *given(self._given)]
         for source in candidates:
             taken = found.get(source.name)
             if taken is None:

@@ -11,6 +11,7 @@ import inspect
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
@@ -23,6 +24,7 @@ from blastbeat.plugins import BUILT_INS
 from blastbeat.registry import did_you_mean, list_names
 
 BUILT_IN = "built in"
+GIVEN = "given by the program"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +68,16 @@ def installed(discover: Callable[[], Iterable[EntryPoint]] | None = None) -> lis
 def local_file(path: Path) -> Source:
     """A plugin in one Python file, named after it."""
     return Source(path.stem.replace("_", "-"), str(path), "", lambda: _run_file(path))
+
+
+def given(plugins: Iterable[object]) -> list[Source]:
+    """Plugins that the caller made itself: modules, or objects named after their class."""
+    sources: list[Source] = []
+    for plugin in plugins:
+        name = str(getattr(plugin, "__name__", type(plugin).__name__))
+        number = sum(source.name.partition("#")[0] == name for source in sources) + 1
+        sources.append(Source(name if number == 1 else f"{name}#{number}", GIVEN, "", partial(_same, plugin)))
+    return sources
 
 
 def read_hooks(plugin: object, name: str, hooks: frozenset[str]) -> tuple[str, ...]:
@@ -112,6 +124,10 @@ def _from_entry_point(point: EntryPoint, origin: str, version: str, is_installed
         return loaded() if inspect.isclass(loaded) else loaded
 
     return Source(point.name, origin, version, load, is_installed)
+
+
+def _same(plugin: object) -> object:
+    return plugin
 
 
 def _run_file(path: Path) -> ModuleType:

@@ -18,7 +18,7 @@ PATIENCE = 10.0
 
 
 class PrintingProcess:
-    """Runs `command`; standard output and error are read as one, line by line. A context manager that ends it."""
+    """Runs `command`; standard output and error are read as one. A context manager that ends it."""
 
     def __init__(self, command: Sequence[str], cwd: Path | None = None) -> None:
         self.lines: list[str] = []

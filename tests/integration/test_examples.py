@@ -47,8 +47,9 @@ def running(tmp_path: Path) -> Iterator[Running]:
 
 
 def test_the_configuration_is_the_manuals() -> None:
-    manual = "[blastbeat]\nbind = 0.0.0.0:8080\nzmq = tcp://0.0.0.0:5000\n\n[blastbeat:localhost:8000]\nnode = foobar1\n"
-    assert (EXAMPLES / "seed.ini").read_text() == manual
+    manual = ["[blastbeat]", "bind = 0.0.0.0:8080", "zmq = tcp://0.0.0.0:5000", ""]
+    manual += ["[blastbeat:localhost:8000]", "node = foobar1"]
+    assert (EXAMPLES / "seed.ini").read_text().splitlines() == manual
 
 
 @pytest.mark.parametrize("name", ["node.py", "node_gevent.py"])

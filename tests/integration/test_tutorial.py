@@ -93,7 +93,7 @@ def _talk(lines: list[str]) -> list[str]:
 
 
 def _comparable(lines: list[str]) -> list[str]:
-    """Session ids numbered in the order they come; the size of a request head left out, it holds our ports."""
+    """Session ids numbered as they come; the size of a request head left out: it holds our ports."""
     numbers: dict[str, str] = {}
     text = "\n".join(re.sub(r"(uwsgi) \d+", r"\1 N", line) for line in lines)
     text = re.sub(r"[0-9a-f]{32}", lambda sid: numbers.setdefault(sid[0], f"sid{len(numbers)}"), text)

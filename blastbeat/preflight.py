@@ -1,79 +1,83 @@
-"""What `check` looks at beyond the configuration's text: that every plugin loads, and that every object the
-configuration picks exists, takes its options and can be made.
+"""What `check` says: the text's problems, and those beyond it. Every plugin is loaded, and every object the
+configuration picks is looked up, handed its options and made once.
 
-Knows no notation: problems come out with the place of the virtualhost they belong to. Binds and changes
-nothing.
+Knows no notation; it finds each pick's line in what the loader kept. Binds and changes nothing.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
+from pathlib import Path
 
-from blastbeat.config.model import Config, PluginRef, VirtualHostConfig
+from blastbeat.config.build import Built, Settings, build
+from blastbeat.config.check import check
+from blastbeat.config.files import read_files
+from blastbeat.config.model import PluginRef
+from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
 
 AUTOMATIC_DRIVER = "auto"
 
+_KIND_OF_KEY = {
+    "request-encoder": "encoder",
+    "selector": "selector",
+    "node-authenticators": "node-authenticator",
+    "request-authenticators": "request-authenticator",
+    "filters": "filter",
+}
 
-def examine_plugins(config: Config, manager: PluginManager | None = None) -> list[Problem]:
-    """Everything wrong with the plugins and with what the configuration picks of them; never raises.
 
-    `manager` has not loaded yet; without it, one as the configuration wants it is made.
-    """
-    manager = manager or PluginManager.for_config(config)
-    problems = [_in_file(problem, config) for problem in manager.load(strict=False)]
-    registry = manager.build_registry()
-    problems += _examine_server(config, registry)
-    # A server-wide default reaches every virtualhost; what is wrong with it is told once.
-    told: set[tuple[str, str, str]] = set()
-    for host in config.virtualhosts:
-        for problem in _examine_host(host, registry):
-            mark = (problem.key, problem.value, problem.message)
-            if mark not in told:
-                told.add(mark)
-                problems.append(problem)
+def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
+    """Everything wrong or doubtful about a configuration and the plugins it would run with. Never raises."""
+    document = read_files(path, environ)
+    built = build(document, str(path), {})
+    problems = built.problems + check(built)
+    manager = PluginManager.for_config(built.config)
+    problems += [_locate(problem, built, document) for problem in manager.load(strict=False)]
+    problems += _examine_picks(built, manager.build_registry())
+    return _without_repetitions(problems)
+
+
+def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
+    # A server makes an encoder for each type, whoever picks it.
+    for name in registry.names("encoder"):
+        for problem in _make(registry, "encoder", PluginRef(name))[1]:
+            yield replace(problem, file=built.config.file, section="plugins", key="", value="")
+    for row, drivers in built.server.given.get("driver", ()):
+        for name in drivers:
+            if name != AUTOMATIC_DRIVER:
+                for problem in _make(registry, "driver", PluginRef(name))[1]:
+                    yield problem_at(built.server.section, row, problem.message, problem.hint)
+    for settings, host in built.virtualhosts:
+        for key, kind in _KIND_OF_KEY.items():
+            owner = next((level for level in (settings, built.server) if level.has(key)), None)
+            if owner is not None:
+                yield from _examine_rows(owner, key, kind, registry)
+                continue
+            default = getattr(host, settings.options[key].field)
+            for ref in default if isinstance(default, tuple) else (default,):
+                for problem in _examine(registry, kind, ref):
+                    yield problem_of(settings.section, f"{key}, by default {ref.name}: {problem.message}")
+
+
+def _examine_rows(owner: Settings, key: str, kind: str, registry: Registry) -> Iterator[Problem]:
+    for row, refs in owner.given.get(key, ()):
+        for ref in refs:
+            for problem in _examine(registry, kind, ref):
+                yield problem_at(owner.section, row, problem.message, problem.hint)
+
+
+def _examine(registry: Registry, kind: str, ref: PluginRef) -> list[Problem]:
+    made, problems = _make(registry, kind, ref)
+    if kind == "encoder" and made is not None and not hasattr(made, "encode_request"):
+        problems = [Problem(f"this encoder writes no requests; those that do: {_request_encoders(registry)}")]
     return problems
 
 
-def _examine_server(config: Config, registry: Registry) -> Iterator[Problem]:
-    driver = config.server.driver
-    if driver != AUTOMATIC_DRIVER:
-        for problem in _examine(registry, "driver", PluginRef(driver))[1]:
-            yield replace(problem, section="blastbeat", key="driver", file=config.file)
-    # A server makes an encoder of each type, whoever picks it.
-    for name in registry.names("encoder"):
-        for problem in _examine(registry, "encoder", PluginRef(name))[1]:
-            yield replace(problem, section="plugins", key="", value="", file=config.file)
-
-
-def _examine_host(host: VirtualHostConfig, registry: Registry) -> Iterator[Problem]:
-    for key, kind, ref in _picked(host):
-        made, problems = _examine(registry, kind, ref)
-        if kind == "encoder" and made is not None and not hasattr(made, "encode_request"):
-            problems = [Problem(f"writes no requests; those that do: {_request_encoders(registry)}")]
-        for problem in problems:
-            yield replace(
-                problem, file=host.file, line=host.line, section=_section(host), key=key, value=ref.name
-            )
-
-
-def _picked(host: VirtualHostConfig) -> Iterator[tuple[str, str, PluginRef]]:
-    """(option, kind of object, pick) for everything a virtualhost picks by name."""
-    yield "request-encoder", "encoder", host.request_encoder
-    yield "selector", "selector", host.selector
-    for option, kind, refs in (
-        ("node-authenticators", "node-authenticator", host.node_authenticators),
-        ("request-authenticators", "request-authenticator", host.request_authenticators),
-        ("filters", "filter", host.filters),
-    ):
-        for ref in refs:
-            yield option, kind, ref
-
-
-def _examine(registry: Registry, kind: str, ref: PluginRef) -> tuple[object | None, list[Problem]]:
+def _make(registry: Registry, kind: str, ref: PluginRef) -> tuple[object | None, list[Problem]]:
     try:
         return registry.make(kind, ref), []
     except ConfigError as error:
@@ -83,14 +87,21 @@ def _examine(registry: Registry, kind: str, ref: PluginRef) -> tuple[object | No
 
 
 def _request_encoders(registry: Registry) -> str:
-    made = {name: _examine(registry, "encoder", PluginRef(name))[0] for name in registry.names("encoder")}
+    made = {name: _make(registry, "encoder", PluginRef(name))[0] for name in registry.names("encoder")}
     return list_names(name for name, encoder in made.items() if hasattr(encoder, "encode_request"))
 
 
-def _section(host: VirtualHostConfig) -> str:
-    """The section as its file writes it."""
-    return f"blastbeat:{host.name}" if host.file.endswith(".ini") else f'vhost."{host.name}"'
+def _locate(problem: Problem, built: Built, document: Document) -> Problem:
+    """The plugin manager knows section and key only; the loader knows their line."""
+    for section in [built.plugins.section, *document.sections]:
+        label = f"plugin.{section.name}" if section.kind == PLUGIN else section.label
+        if label == problem.section:
+            rows = [row for row in section.rows if row.key == problem.key]
+            place = next((row for row in rows if row.value == problem.value), rows[0] if rows else section)
+            return replace(problem, file=place.file, line=place.line, section=section.label)
+    return replace(problem, file=built.config.file)
 
 
-def _in_file(problem: Problem, config: Config) -> Problem:
-    return problem if problem.file else replace(problem, file=config.file)
+def _without_repetitions(problems: list[Problem]) -> list[Problem]:
+    """A server-wide default reaches every virtualhost; what is wrong with it is told once."""
+    return list(dict.fromkeys(problems))

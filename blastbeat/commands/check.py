@@ -1,6 +1,6 @@
 """`blastbeat check`: everything that is wrong with a configuration, a line each, and a last line that counts.
 
-Finds nothing by itself: the text is the loader's, what lies beyond it `preflight`'s.
+Finds nothing by itself: the text and what lies beyond it are `preflight`'s.
 """
 
 from __future__ import annotations
@@ -11,10 +11,10 @@ import sys
 from collections import Counter
 from collections.abc import Sequence
 
-from blastbeat.config import examine, find_config
+from blastbeat.config import find_config
 from blastbeat.errors import Problem
 from blastbeat.logs import set_up_logging
-from blastbeat.preflight import examine_plugins
+from blastbeat.preflight import examine_file
 
 _GOOD, _BAD = 0, 78
 
@@ -26,9 +26,7 @@ def run(options: argparse.Namespace) -> int:
     """
     set_up_logging(options.log_level or "warning")
     path = find_config(options.config, os.environ)
-    config, problems = examine(path)
-    if config is not None:
-        problems = [*problems, *examine_plugins(config)]
+    problems = examine_file(path, os.environ)
     for problem in in_order(problems):
         sys.stdout.write(f"{problem}\n")
     sys.stdout.write(f"{path}: {count(problems)}\n")

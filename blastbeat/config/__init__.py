@@ -9,11 +9,11 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import ConfigError, Problem
-from .build import Overrides, build
-from .check import Known, check
-from .files import find_config, read_files
-from .model import Config
+from blastbeat.config.build import Overrides, build
+from blastbeat.config.check import Known, check
+from blastbeat.config.files import find_config, read_files
+from blastbeat.config.model import Config
+from blastbeat.errors import ConfigError, Problem
 
 __all__ = ["examine", "find_config", "load_config"]
 

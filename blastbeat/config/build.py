@@ -6,30 +6,31 @@ Sees one value at a time; what values mean together is for check.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..errors import Problem
-from . import rows
-from .model import Config, ServerConfig, VirtualHostConfig
-from .names import HostKind
-from .option import INHERITED, PLUGINS, SERVER, VIRTUALHOST, Option
-from .options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
-from .rows import COMMAND_LINE, Document, Row, Section
-from .values import BadValue, Path, did_you_mean
+from blastbeat.config import rows
+from blastbeat.config.model import Config, Origin, ServerConfig, VirtualHostConfig
+from blastbeat.config.names import HostKind
+from blastbeat.config.option import INHERITED, PLUGINS, SERVER, VIRTUALHOST, Option
+from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.config.rows import COMMAND_LINE, Document, Row, Section
+from blastbeat.config.values import BadValue, Path, did_you_mean
+from blastbeat.errors import Problem
 
 Overrides = Mapping[str, str | Sequence[str]]
 
 
 @dataclass(slots=True)
 class Settings:
-    """A section after parsing. `given` holds, by option name, each row with the values made of it."""
+    """A section after parsing. `given` holds, by option name, each usable row with its values."""
 
     section: Section
     options: Mapping[str, Option]
     given: dict[str, list[tuple[Row, tuple[Any, ...]]]] = field(default_factory=dict)
     bad: set[str] = field(default_factory=set)
+    bad_name: bool = False
 
     def has(self, name: str) -> bool:
         """True when the option was written here, usable or not."""
@@ -39,6 +40,11 @@ class Settings:
         """The parsed value of an option in `given`: a tuple for a repeated one."""
         values = [value for _, parsed in self.given[name] for value in parsed]
         return tuple(values) if self.options[name].repeated else values[0]
+
+    def origin(self, name: str) -> Origin:
+        """Where an option in `given` was written first."""
+        row = self.given[name][0][0]
+        return Origin(row.file, row.line, "" if row.file == COMMAND_LINE else self.section.label)
 
 
 @dataclass(slots=True)
@@ -64,14 +70,8 @@ def build(document: Document, file: str, overrides: Overrides) -> Built:
         if section.kind == rows.VIRTUALHOST:
             settings = builder.settings(section, VIRTUALHOST_KEYS)
             virtualhosts.append((settings, builder.virtualhost(settings, server)))
-    values = {
-        option.field: server.value(name)
-        for name, option in SERVER_KEYS.items()
-        if name in server.given and option.scope == SERVER
-    }
-    values |= {PLUGINS_KEYS[name].field: plugins.value(name) for name in plugins.given}
     config = Config(
-        server=ServerConfig(**values),
+        server=_server_config(server, plugins),
         virtualhosts=tuple(virtualhost for _, virtualhost in virtualhosts),
         plugin_options={
             section.name: _plugin_table(section)
@@ -81,6 +81,19 @@ def build(document: Document, file: str, overrides: Overrides) -> Built:
         file=file,
     )
     return Built(config, server, plugins, virtualhosts, builder.problems)
+
+
+def _server_config(server: Settings, plugins: Settings) -> ServerConfig:
+    values: dict[str, Any] = {}
+    origins: dict[str, Origin] = {}
+    for settings in (server, plugins):
+        for name in settings.given:
+            option = settings.options[name]
+            # Defaults for virtualhosts are in each virtualhost; here only their origin is kept.
+            origins[option.field.replace("_", "-")] = settings.origin(name)
+            if option.scope != INHERITED:
+                values[option.field] = settings.value(name)
+    return ServerConfig(origins=origins, **values)
 
 
 def _override(section: Section, overrides: Overrides) -> None:
@@ -180,26 +193,35 @@ class _Builder:
             HostKind().parse(section.name)
         except BadValue as problem:
             self.problems.append(rows.problem_of(section, f"the name {problem}", problem.hint))
-            settings.bad.add("")
+            settings.bad_name = True
         values: dict[str, Any] = {}
+        origins: dict[str, Origin] = {}
         for name, option in VIRTUALHOST_KEYS.items():
-            if name in settings.given:
-                values[option.field] = settings.value(name)
-            elif option.scope == INHERITED and name in server.given:
-                values[option.field] = server.value(name)
-        for field_name in ("response-timeout", "idle-timeout"):
-            _apply_timeout(values, field_name, settings, server)
-        return VirtualHostConfig(name=section.name, file=section.file, line=section.line, **values)
+            levels = (settings, server) if option.scope == INHERITED else (settings,)
+            for level, written in _as_written(name, levels):
+                values[option.field] = level.value(written)
+                origins[name] = level.origin(written)
+        return VirtualHostConfig(
+            name=section.name,
+            file=section.file,
+            line=section.line,
+            section=section.label,
+            origins=origins,
+            **values,
+        )
 
 
-def _apply_timeout(values: dict[str, Any], name: str, settings: Settings, server: Settings) -> None:
-    """`timeout` stands in for a timeout that is not set at the same or a nearer level."""
-    for level in (settings, server):
-        if name in level.given:
-            return
-        if "timeout" in level.given:
-            values[VIRTUALHOST_KEYS[name].field] = level.value("timeout")
-            return
+def _as_written(name: str, levels: Sequence[Settings]) -> Iterator[tuple[Settings, str]]:
+    """The nearest level that sets an option, and the name it does so by, if there is one.
+
+    `timeout` stands in for the two timeouts that are not set at the same or a nearer level.
+    """
+    names = (name, "timeout") if name in ("response-timeout", "idle-timeout") else (name,)
+    for level in levels:
+        for written in names:
+            if written in level.given:
+                yield level, written
+                return
 
 
 def _place_of(key: str, kind: str) -> str:

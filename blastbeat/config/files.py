@@ -9,11 +9,11 @@ import glob
 from collections.abc import Mapping
 from pathlib import Path
 
-from ..errors import ConfigError, Problem
-from . import rows
-from .ini import read_ini
-from .rows import Document, Row, Section
-from .toml import read_toml
+from blastbeat.config import rows
+from blastbeat.config.ini import read_ini
+from blastbeat.config.rows import Document, Row, Section
+from blastbeat.config.toml import read_toml
+from blastbeat.errors import ConfigError, Problem
 
 ENVIRONMENT = "BLASTBEAT_CONFIG"
 SEARCHED = ("blastbeat.toml", "blastbeat.ini", "/etc/blastbeat/blastbeat.toml")

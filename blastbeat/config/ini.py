@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import re
 
-from ..errors import Problem
-from . import rows
-from .rows import Document, Row, Section
-from .values import did_you_mean
+from blastbeat.config import rows
+from blastbeat.config.rows import Document, Row, Section
+from blastbeat.config.values import did_you_mean
+from blastbeat.errors import Problem
 
 # The label ends at the last bracket before a comment: it may hold an IPv6 address in brackets itself.
 _HEADER = re.compile(r"\[(.*?)\]\s*(?:[;#].*)?")

@@ -43,6 +43,15 @@ class Address:
 
 
 @dataclass(frozen=True, slots=True)
+class Origin:
+    """Where a value was written. `section` as its file has it, without brackets; `line` 0: not in a file."""
+
+    file: str
+    line: int
+    section: str
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualHostConfig:
     """One virtualhost, server-wide defaults already filled in."""
 
@@ -81,8 +90,11 @@ class VirtualHostConfig:
     max_hops: int = 10
     websocket_protocols: tuple[str, ...] = ()
     websocket_accept: str = "auto"
-    file: str = ""
-    line: int = 0
+    # Metadata, no part of what is compared: where its section stands, and each option that was set.
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+    section: str = field(default="", compare=False)
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +130,7 @@ class ServerConfig:
     plugins_load: tuple[str, ...] = ("*",)
     plugins_disabled: tuple[str, ...] = ()
     plugins_files: tuple[str, ...] = ()
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

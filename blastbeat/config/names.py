@@ -11,8 +11,8 @@ import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from .model import Address, NodeRef, PluginRef
-from .values import BadValue, Kind, split_words
+from blastbeat.config.model import Address, NodeRef, PluginRef
+from blastbeat.config.values import BadValue, Kind, split_words
 
 # An identity of ZeroMQ has at most 255 bytes, and an instance adds `/` and up to 64 of them to the name.
 MAX_NODE_NAME = 190

@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from .model import ServerConfig, VirtualHostConfig
-from .values import BadValue, Kind
+from blastbeat.config.model import ServerConfig, VirtualHostConfig
+from blastbeat.config.values import BadValue, Kind
 
 SERVER = "server"
 VIRTUALHOST = "virtualhost"
@@ -22,9 +22,9 @@ PLUGINS = "plugins"
 class Option:
     """One key of the configuration.
 
-    `minimum` and `maximum` bound numbers, inclusive, in the model's unit. `zero` says what 0 means; with it 0 is
-    allowed beside the bounds. `repeated` options are lists, `may_be_empty` ones can be emptied. `unset` describes
-    the default where the model's value does not explain itself.
+    `minimum` and `maximum` bound numbers, inclusive, in the model's unit. `zero` says what 0 means; with it
+    0 is allowed beside the bounds. `repeated` options are lists, `may_be_empty` ones can be emptied.
+    `unset` describes the default where the model's value does not explain itself.
     """
 
     name: str

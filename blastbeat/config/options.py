@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .option import Option
-from .server_options import PLUGINS_OPTIONS, SERVER_OPTIONS
-from .virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
+from blastbeat.config.option import Option
+from blastbeat.config.server_options import PLUGINS_OPTIONS, SERVER_OPTIONS
+from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
 
 
 def _by_name(*groups: tuple[Option, ...]) -> Mapping[str, Option]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field, replace
 
-from ..errors import Problem
+from blastbeat.errors import Problem
 
 SERVER = "server"
 VIRTUALHOST = "virtualhost"

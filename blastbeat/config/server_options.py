@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from functools import partial
 
-from .model import GIB, KIB, MIB
-from .names import AddressKind, DriverKind, EndpointKind, NetworkKind
-from .option import PLUGINS, SERVER, Option
-from .values import SIZE, TIME, Account, Choice, Count, Path, Words
+from blastbeat.config.model import GIB, KIB, MIB
+from blastbeat.config.names import AddressKind, DriverKind, EndpointKind, NetworkKind
+from blastbeat.config.option import PLUGINS, SERVER, Option
+from blastbeat.config.values import SIZE, TIME, Account, Choice, Count, Path, Words
 
 DAY = 86400.0
 WORD = Words("names", r"[A-Za-z0-9_.*-]+", "write names with spaces between them")

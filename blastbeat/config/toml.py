@@ -11,11 +11,11 @@ from typing import Any
 
 import tomli
 
-from ..errors import Problem
-from . import rows
-from .rows import Document, Row, Section
-from .toml_lines import KeyPath, locate_keys
-from .values import did_you_mean
+from blastbeat.config import rows
+from blastbeat.config.rows import Document, Row, Section
+from blastbeat.config.toml_lines import KeyPath, locate_keys
+from blastbeat.config.values import did_you_mean
+from blastbeat.errors import Problem
 
 _REFERENCE = re.compile(r"\$\$\{|\$\{([^}]*)\}?")
 _NAME = re.compile(r"([A-Za-z_][A-Za-z0-9_]*)(?::-(.*))?", re.DOTALL)

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .model import GIB, KIB, MIB
+from blastbeat.config.model import GIB, KIB, MIB
 
 
 class BadValue(ValueError):

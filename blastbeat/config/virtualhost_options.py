@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from functools import partial
 
-from .model import GIB, KIB, MIB
-from .names import AddressKind, EndpointKind, HostKind, NodeKind, PluginKind
-from .option import INHERITED, VIRTUALHOST, Option
-from .server_options import DAY
-from .values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, Path, Words
+from blastbeat.config.model import GIB, KIB, MIB
+from blastbeat.config.names import AddressKind, EndpointKind, HostKind, NodeKind, PluginKind
+from blastbeat.config.option import INHERITED, VIRTUALHOST, Option
+from blastbeat.config.server_options import DAY
+from blastbeat.config.values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, Path, Words
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _own = partial(Option, scope=VIRTUALHOST)

@@ -1,0 +1,88 @@
+"""Whether nodes have an endpoint to connect to, each ROUTER its own, and who else could connect there."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from blastbeat.config import rows
+from blastbeat.config.build import Built, Settings
+from blastbeat.config.model import Config, VirtualHostConfig
+from blastbeat.config.names import is_private_endpoint
+from blastbeat.config.rows import Row
+from blastbeat.errors import Problem
+
+DEFAULT_INSTANCES = 64
+_WEAKEST = "identity"
+
+
+def endpoints_of(config: Config, virtualhost: VirtualHostConfig) -> tuple[str, ...]:
+    """The endpoints that nodes of a virtualhost connect to: its own, else the server's."""
+    return virtualhost.zmq or config.server.zmq
+
+
+def instance_limit(config: Config, virtualhost: VirtualHostConfig) -> int:
+    """How many further instances each node of a virtualhost may have, the default resolved."""
+    if virtualhost.instances is not None:
+        return virtualhost.instances
+    is_private = all(is_private_endpoint(endpoint) for endpoint in endpoints_of(config, virtualhost))
+    return DEFAULT_INSTANCES if is_private else 0
+
+
+def check_endpoints(built: Built) -> Iterator[Problem]:
+    """Missing, shared and open endpoints."""
+    yield from _check_missing(built)
+    bound: dict[str, Row] = {}
+    for settings, users in _routers(built):
+        for row, endpoints in settings.given.get("zmq", ()):
+            for endpoint in endpoints:
+                first = bound.setdefault(endpoint, row)
+                if first is not row and not endpoint.endswith("*"):
+                    message = f"is another ROUTER's already ({first.file}:{first.line}); each needs its own"
+                    yield rows.problem_at(settings.section, row, message)
+                yield from _check_open(settings, row, endpoint, users)
+
+
+def _routers(built: Built) -> Iterator[tuple[Settings, list[VirtualHostConfig]]]:
+    """Where each ROUTER is configured, and the virtualhosts whose nodes connect to it."""
+    own = [(settings, virtualhost) for settings, virtualhost in built.virtualhosts if settings.has("zmq")]
+    shared = [virtualhost for settings, virtualhost in built.virtualhosts if not settings.has("zmq")]
+    yield built.server, shared
+    for settings, virtualhost in own:
+        yield settings, [virtualhost]
+
+
+def _check_missing(built: Built) -> Iterator[Problem]:
+    if built.server.has("zmq"):
+        return
+    lost = [
+        virtualhost.name
+        for settings, virtualhost in built.virtualhosts
+        if settings.has("node") and not settings.has("zmq")
+    ]
+    hint = "write for example zmq = tcp://127.0.0.1:5000"
+    if lost:
+        listed = ", ".join(lost[:5]) + (f" and {len(lost) - 5} more" if len(lost) > 5 else "")
+        message = f"there is no zmq endpoint for the nodes of {listed}"
+        yield rows.problem_of(built.server.section, message, hint)
+    elif not built.virtualhosts:
+        yield rows.problem_of(built.server.section, "there is no zmq endpoint for nodes", hint)
+
+
+def _check_open(
+    settings: Settings, row: Row, endpoint: str, users: Sequence[VirtualHostConfig]
+) -> Iterator[Problem]:
+    if is_private_endpoint(endpoint):
+        return
+    if not any(user.nodes and _trusts_names(user) for user in users):
+        return
+    message = (
+        "is open to the network and nodes show nothing but a name: whoever reaches it can read the traffic "
+        "and connect under a node's name (a further instance could join a healthy node, so instances is 0 "
+        "here unless set)"
+    )
+    hint = "use a loopback address, ipc or a trusted network, or a stronger node-authenticator"
+    yield rows.problem_at(settings.section, row, message, hint, "warning")
+
+
+def _trusts_names(virtualhost: VirtualHostConfig) -> bool:
+    return {reference.name for reference in virtualhost.node_authenticators} <= {_WEAKEST}

@@ -1,0 +1,151 @@
+"""Whether each virtualhost can be asked for, by one name only, and has somebody to answer.
+
+Text only: whether an address can be bound is for others to find out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from blastbeat.config import rows
+from blastbeat.config.build import Built, Settings
+from blastbeat.config.model import Address, VirtualHostConfig
+from blastbeat.config.names import split_host_name
+from blastbeat.config.rows import Row
+from blastbeat.errors import Problem
+
+Places = frozenset[Address]
+
+
+def check_hosts(built: Built) -> Iterator[Problem]:
+    """Listeners, host names and nodes."""
+    yield from _check_listeners(built)
+    yield from _check_address_roles(built)
+    yield from _check_duplicates(built)
+    for settings, virtualhost in built.virtualhosts:
+        yield from _check_reach(built, settings, virtualhost)
+        yield from _check_nodes(settings, virtualhost)
+
+
+def _check_listeners(built: Built) -> Iterator[Problem]:
+    server = built.config.server
+    everybody = [built.server, *(settings for settings, _ in built.virtualhosts)]
+    if not any(settings.has("bind") for settings in everybody):
+        hint = "write for example bind = 0.0.0.0:8080"
+        if any(settings.has("bind-ssl") for settings in everybody):
+            hint = f"bind-ssl is not active yet; {hint}"
+        yield rows.problem_of(built.server.section, "nothing listens: there is no bind", hint)
+    elif not built.virtualhosts:
+        message = "there is no virtualhost: every request will be answered 404"
+        yield rows.problem_of(built.server.section, message, severity="warning")
+    elif server.bind and all(_own_addresses(virtualhost) for _, virtualhost in built.virtualhosts):
+        row = built.server.given["bind"][0][0]
+        message = "no virtualhost is reachable here: each has addresses of its own"
+        yield rows.problem_at(built.server.section, row, message, severity="warning")
+
+
+def _check_address_roles(built: Built) -> Iterator[Problem]:
+    """One address speaks HTTP or HTTPS, not both."""
+    plain: dict[Address, Row] = {}
+    everybody = [built.server, *(settings for settings, _ in built.virtualhosts)]
+    for settings in everybody:
+        for row, addresses in settings.given.get("bind", ()):
+            plain |= {address: row for address in addresses if address.port}
+    for settings in everybody:
+        for row, addresses in settings.given.get("bind-ssl", ()):
+            for first in (plain[address] for address in addresses if address in plain):
+                message = f"is also a plain address ({first.file}:{first.line}); it is one or the other"
+                yield rows.problem_at(settings.section, row, message)
+
+
+@dataclass(frozen=True, slots=True)
+class _Name:
+    """A name that leads to a virtualhost, and where it does."""
+
+    owner: Settings
+    row: Row | None  # None: the section's own name
+    places: Places  # empty: the shared listeners
+
+    def where(self) -> str:
+        if self.row:
+            return f"alias at {self.row.file}:{self.row.line}"
+        return f"[{self.owner.section.label}] at {self.owner.section.file}:{self.owner.section.line}"
+
+    def problem(self, message: str, severity: str = "error") -> Problem:
+        if self.row:
+            return rows.problem_at(self.owner.section, self.row, message, severity=severity)
+        return rows.problem_of(self.owner.section, message, severity=severity)
+
+
+def _check_duplicates(built: Built) -> Iterator[Problem]:
+    taken: dict[tuple[str, int | None], list[_Name]] = {}
+    for settings, virtualhost in built.virtualhosts:
+        places = frozenset(_own_addresses(virtualhost)) or frozenset(built.config.server.bind)
+        for text, row in _names_of(settings):
+            name = _Name(settings, row, places)
+            others = taken.setdefault(split_host_name(text), [])
+            for other in others:
+                if other.owner is settings:
+                    yield name.problem(f"{text} is a name of this virtualhost already", "warning")
+                    break
+                if not places.isdisjoint(other.places) or not (places or other.places):
+                    yield name.problem(f"{text} is taken: {other.where()}")
+                    break
+            others.append(name)
+
+
+def _names_of(settings: Settings) -> Iterator[tuple[str, Row | None]]:
+    """Each usable name, and the row that says it if it is an alias."""
+    if not settings.bad_name:
+        yield settings.section.name, None
+    for row, aliases in settings.given.get("alias", ()):
+        for alias in aliases:
+            yield alias, row
+
+
+def _own_addresses(virtualhost: VirtualHostConfig) -> tuple[Address, ...]:
+    return virtualhost.bind + virtualhost.bind_ssl
+
+
+def _check_reach(built: Built, settings: Settings, virtualhost: VirtualHostConfig) -> Iterator[Problem]:
+    if "bind" in settings.bad | built.server.bad:
+        return
+    if _own_addresses(virtualhost):
+        listeners = virtualhost.bind
+        if not listeners:
+            message = "no listener reaches it: its own bind-ssl is not active yet"
+            yield rows.problem_of(settings.section, message, "give it a bind as well", "warning")
+            return
+    else:
+        listeners = built.config.server.bind
+        if not listeners:
+            if any(virtualhost.bind for virtualhost in built.config.virtualhosts):
+                message = "no listener reaches it: neither it nor [blastbeat] has a bind"
+                yield rows.problem_of(settings.section, message)
+            return
+    ports = {address.port for address in listeners}
+    if 0 in ports:
+        return  # the system chooses the port
+    for text, row in _names_of(settings):
+        port = split_host_name(text)[1]
+        if port is None or port in ports:
+            continue
+        listed = ", ".join(map(str, sorted(ports)))
+        message = f"no listener has port {port} (those that reach this virtualhost: {listed})"
+        hint = "clients get here only through something that forwards the port and keeps the Host header"
+        if row:
+            yield rows.problem_at(settings.section, row, message, hint, "warning")
+        else:
+            yield rows.problem_of(settings.section, message, hint, "warning")
+
+
+def _check_nodes(settings: Settings, virtualhost: VirtualHostConfig) -> Iterator[Problem]:
+    if settings.has("node"):
+        return
+    if virtualhost.filters:
+        message = "it has no node: what its filters do not answer is answered 503"
+        yield rows.problem_of(settings.section, message, severity="warning")
+    else:
+        hint = "write node = and the name your node sets as its identity"
+        yield rows.problem_of(settings.section, "it has no node, so nobody answers its requests", hint)

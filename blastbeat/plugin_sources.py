@@ -59,7 +59,7 @@ def installed(discover: Callable[[], Iterable[EntryPoint]] | None = None) -> lis
     sources = []
     for point in found:
         distribution = point.dist
-        origin = distribution.name if distribution else point.value
+        origin = (distribution.name if distribution else "") or point.value
         version = distribution.version if distribution else ""
         sources.append(_from_entry_point(point, origin, version, is_installed=True))
     return sorted(sources, key=lambda source: (source.name, source.origin))

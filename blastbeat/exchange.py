@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from blastbeat.events import Buffer, CloseReason, Request, RequestHead
-from blastbeat.interfaces import ConnectionView, ExchangeView, RequestView
+from blastbeat.interfaces import ConnectionView, ExchangeView, Filter, RequestView
 
 NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
 """Stands in for the head of a request that never became one (malformed, too slow)."""
@@ -23,6 +23,7 @@ class Exchange:
         "bytes_out",
         "close_after",
         "detail",
+        "filtered",
         "head",
         "hops",
         "identity",
@@ -49,6 +50,7 @@ class Exchange:
         self.answered_at = 0.0  # monotonic; the node's first head
         self.request: Request | None = None
         self.view: RequestView | None = None  # only where filters or authenticators look at requests
+        self.filtered: list[Filter] = []  # those that were asked, to be told when it is over
         self.virtualhost = ""
         self.identity = ""
         self.node_names: tuple[str, ...] = ()

@@ -10,7 +10,7 @@ from collections import deque
 
 from blastbeat.events import Buffer
 from blastbeat.interfaces import ClientSide
-from blastbeat.nodes import Instance
+from blastbeat.instance import Instance
 
 
 class Upload:
@@ -41,7 +41,7 @@ class Upload:
             self._window -= len(data)
         instance = self._instance
         instance.router.send(instance, self._sid, b"body", data)
-        if instance.view.queued_bytes and instance.router.queued(instance, self._sid) > self._share:
+        if instance.outbox.size and instance.router.queued(instance, self._sid) > self._share:
             self._hold()
 
     def credit(self, amount: int) -> None:

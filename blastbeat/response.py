@@ -1,4 +1,4 @@
-"""The states of a response, how its node frames it, and when it is complete (`protocol.md` §4 raw responses, §6 "Framing").
+"""The states of a response, how its node frames it, and when it is complete (`protocol.md` §4, §6).
 
 Pure: payload in, payload out. Knows neither the client's framing (the driver's business) nor the session.
 """
@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
+from typing import Protocol
 
 from blastbeat.errors import BlastBeatError, NodeError
-from blastbeat.events import Buffer, NodeHead
+from blastbeat.events import Buffer, CloseReason, NodeHead, ResponseHead
 from blastbeat.gates.chunked import ChunkedDecoder
 from blastbeat.headers import find_head_end, parse_response_head, response_framing
 
@@ -42,6 +43,35 @@ AWAITING = frozenset(
     }
 )
 COMPLETE = frozenset({ResponseState.FRESH, ResponseState.OVER, ResponseState.OVER_EXACT})
+
+
+class ResponseOwner(Protocol):
+    """What the response side tells the client's stream; after each call it looks at its state anew."""
+
+    def response_begins(self, head: ResponseHead) -> ResponseHead:
+        """The final head is about to go: filters see it here, and may change it."""
+        ...
+
+    def data_passed(self, size: int) -> None: ...
+    def response_complete(self) -> None: ...
+
+    def response_failed(self, reason: CloseReason, detail: str) -> None:
+        """Nothing was sent yet: the client is answered 502."""
+        ...
+
+    def response_cut(self, reason: CloseReason, detail: str) -> None:
+        """The head has gone: the client must notice that the rest is missing."""
+        ...
+
+    def node_ended(self, reason: CloseReason, detail: str) -> None:
+        """Flush what there is and close the client's connection (stream)."""
+        ...
+
+    def stale_end(self) -> None:
+        """An `end` that belongs to the exchange before met a request without an answer."""
+        ...
+
+    def retry_asked(self) -> None: ...
 
 
 class ResponseBody:

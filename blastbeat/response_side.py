@@ -31,35 +31,6 @@ from blastbeat.response import AWAITING, BODYLESS_STATUSES, COMPLETE, RawHead, R
 from blastbeat.response import ResponseState as State
 
 
-class ResponseOwner(Protocol):
-    """What the response side tells the client's stream; after each call it looks at its state anew."""
-
-    def response_begins(self, head: ResponseHead) -> ResponseHead:
-        """The final head is about to go: filters see it here, and may change it."""
-        ...
-
-    def data_passed(self, size: int) -> None: ...
-    def response_complete(self) -> None: ...
-
-    def response_failed(self, reason: CloseReason, detail: str) -> None:
-        """Nothing was sent yet: the client is answered 502."""
-        ...
-
-    def response_cut(self, reason: CloseReason, detail: str) -> None:
-        """The head has gone: the client must notice that the rest is missing."""
-        ...
-
-    def node_ended(self, reason: CloseReason, detail: str) -> None:
-        """Flush what there is and close the client's connection (stream)."""
-        ...
-
-    def stale_end(self) -> None:
-        """An `end` that belongs to the exchange before met a request without an answer."""
-        ...
-
-    def retry_asked(self) -> None: ...
-
-
 class ResponseSide:
     """The state of the response of one session's current exchange."""
 

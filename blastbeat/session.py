@@ -1,21 +1,22 @@
 """A session: one client stream pinned to one instance for its whole life.
 
 Joins the response side, the upload and the node's credit under one sid, and sees to it that the node hears
-of the end exactly once. Knows neither sockets nor bytes on the wire; how the client gets on is its owner's business.
+of the end exactly once. Knows neither sockets nor bytes on the wire; how the client gets on is its owner's
+business.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
 from blastbeat.counters import Counters
 from blastbeat.events import CloseReason, NodeCredit, SessionEvent
 from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant, Upload
 from blastbeat.interfaces import ClientSide
-from blastbeat.nodes import Instance
-from blastbeat.response import ResponseState
-from blastbeat.response_side import ResponseOwner, ResponseSide
+from blastbeat.instance import Instance
+from blastbeat.response import ResponseOwner, ResponseState
+from blastbeat.response_side import ResponseSide
 
 QUIET_REASONS = frozenset(
     {
@@ -30,11 +31,24 @@ QUIET_REASONS = frozenset(
 """Ends that are no failure: the node's `end` has an empty body (`protocol.md` §3)."""
 
 
+class SessionOwner(ResponseOwner, Protocol):
+    """The client's stream, as the dispatcher finds it behind a session."""
+
+    client: Any
+    exchange: Exchange | None
+    touched: float
+
+    def fail(self, status: int, reason: CloseReason, detail: str = "") -> None: ...
+    def abandon(self, reason: CloseReason, detail: str) -> None: ...
+    def drop_idle_session(self, reason: CloseReason) -> None: ...
+    def node_gone(self, reason: CloseReason, detail: str) -> None: ...
+
+
 class Session:
     """`share` bounds the bytes queued towards the instance, `window` what a node with credit may be ahead of
     the client (bytes). The dispatcher makes it, its stream drives it."""
 
-    __slots__ = ("exchange", "exchanges", "grant", "instance", "response", "sid", "upload", "virtualhost")
+    __slots__ = ("exchange", "exchanges", "grant", "instance", "owner", "response", "sid", "upload", "virtualhost")
 
     def __init__(
         self,
@@ -42,7 +56,7 @@ class Session:
         virtualhost: Any,
         instance: Instance,
         client: ClientSide,
-        owner: ResponseOwner,
+        owner: SessionOwner,
         counters: Counters,
         *,
         share: int,
@@ -51,6 +65,7 @@ class Session:
         self.sid = sid
         self.virtualhost = virtualhost
         self.instance = instance
+        self.owner = owner
         self.exchange: Exchange | None = None
         self.exchanges = 0
         self.upload = Upload(sid, instance, client, share)

@@ -1,0 +1,191 @@
+"""Everything between a request head and a node: virtualhost, limits, filters, request authenticators.
+
+Each step may end the request with an answer; what passes them all is placed by the dispatcher. Only here
+anything is awaited on behalf of a request, and only where a virtualhost has request authenticators: the
+request then waits in the stream's `ADMITTING` phase.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from blastbeat.errors import ClientError
+from blastbeat.events import CloseReason, Request, ResponseHead
+from blastbeat.exchange import Exchange
+from blastbeat.forwarding import build_request
+from blastbeat.interfaces import Allow, Answer, RequestView, Route
+from blastbeat.sessions import Sessions
+from blastbeat.virtualhost import VirtualHost
+from blastbeat.vhosts import HostTable
+
+if TYPE_CHECKING:
+    from blastbeat.dispatcher import Dispatcher
+    from blastbeat.stream import Stream
+
+log = logging.getLogger(__name__)
+
+Spawn = Callable[[Coroutine[Any, Any, None]], None]
+"""Runs a coroutine in the server's task group; it must not raise."""
+
+
+class Admission:
+    """`hosts` is replaced as one object when the configuration is read again."""
+
+    def __init__(
+        self,
+        hosts: HostTable[VirtualHost],
+        sessions: Sessions,
+        dispatcher: Dispatcher,
+        spawn: Spawn,
+        make_request_id: Callable[[], bytes],
+    ) -> None:
+        self.hosts = hosts
+        self._sessions = sessions
+        self._dispatcher = dispatcher
+        self._spawn = spawn
+        self._make_request_id = make_request_id
+
+    def admit(self, stream: Stream, exchange: Exchange) -> None:
+        """Takes a new exchange as far as it goes; the stream is answered or forwarded in the end."""
+        self._dispatcher.counters.add("requests.received")
+        try:
+            virtualhost = self._find(stream, exchange)
+            self._check_size(exchange, virtualhost)
+            exchange.request = build_request(
+                exchange.head, stream.client.facts, virtualhost.host, self._make_request_id()
+            )
+        except ClientError as error:
+            stream.fail(error.status, CloseReason.REFUSED, error.reason)
+            return
+        session = stream.session
+        if session is not None and (session.virtualhost is not virtualhost or session.is_closed):
+            stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
+        stream.virtualhost = virtualhost
+        stream.policy = virtualhost.config
+        exchange.node_names = virtualhost.node_names
+        if virtualhost.needs_view:
+            self._admit_looked_at(stream, exchange, virtualhost)
+        else:
+            self.settle(stream, exchange)
+
+    def _find(self, stream: Stream, exchange: Exchange) -> VirtualHost:
+        authority = exchange.head.authority
+        client = stream.client
+        virtualhost = self.hosts.find(authority, client.default_port, client.listener)
+        if virtualhost is None:
+            raise ClientError(404, f"no virtualhost for {authority.decode('ascii', 'replace') or 'no host'}")
+        exchange.virtualhost = virtualhost.name
+        return virtualhost
+
+    def _check_size(self, exchange: Exchange, virtualhost: VirtualHost) -> None:
+        limit, length = virtualhost.config.max_body, exchange.head.content_length
+        if limit and length is not None and length > limit:
+            raise ClientError(413, f"the body would be {length} bytes, {limit} are allowed")
+
+    # ------------------------------------------------------------ filters and authenticators
+
+    def _admit_looked_at(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> None:
+        assert exchange.request is not None
+        view = exchange.view = RequestView(exchange.request, stream.client.view)
+        for each in virtualhost.filters:
+            exchange.filtered.append(each)
+            try:
+                verdict = each.on_request(view)
+            except Exception:
+                log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+                stream.fail(500, CloseReason.PLUGIN_ERROR, "a filter failed")
+                return
+            if isinstance(verdict, Answer):
+                stream.answer(verdict, CloseReason.REFUSED, type(each).__name__)
+                return
+            if isinstance(verdict, Route):
+                exchange.request = view.request = _routed(view.request, verdict)
+                if verdict.nodes is not None:
+                    exchange.node_names = tuple(verdict.nodes)
+        if virtualhost.request_authenticators:
+            self._spawn(self._authenticate(stream, exchange, view, virtualhost))
+        else:
+            self.settle(stream, exchange)
+
+    async def _authenticate(
+        self, stream: Stream, exchange: Exchange, view: RequestView, virtualhost: VirtualHost
+    ) -> None:
+        for each in virtualhost.request_authenticators:
+            try:
+                verdict = await each.authenticate(view)
+            except Exception:
+                log.exception("virtualhost %s: authenticator %r failed", virtualhost.name, each)
+                verdict = Answer(403, b"not allowed\n")
+            if stream.exchange is not exchange:
+                return  # the client did not wait
+            if isinstance(verdict, Allow):
+                request = view.request
+                view.request = replace(request, variables=(*request.variables, *verdict.variables))
+            else:
+                stream.answer(verdict, CloseReason.REFUSED, type(each).__name__)
+                self._dispatcher.flush()
+                return
+        exchange.request = view.request
+        self.settle(stream, exchange)
+        self._dispatcher.flush()
+
+    # ------------------------------------------------------------ on to a node
+
+    def settle(self, stream: Stream, exchange: Exchange) -> None:
+        """Everybody agreed: go on in the session there is, or begin one."""
+        session = stream.session
+        if session is not None:
+            if session.instance.node in exchange.node_names:
+                self._dispatcher.continue_session(stream, exchange, session)
+                return
+            stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
+        self._dispatcher.place(stream, exchange)
+
+    # ------------------------------------------------------------ filters while the exchange runs
+
+    def filter_response(self, exchange: Exchange, virtualhost: VirtualHost, head: ResponseHead) -> ResponseHead:
+        """The final head as the filters want it; one that raises is skipped and logged."""
+        assert exchange.view is not None
+        for each in virtualhost.watches_responses:
+            try:
+                head = each.on_response(exchange.view, head)
+            except Exception:
+                log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+        return head
+
+    def filter_data(self, exchange: Exchange, virtualhost: VirtualHost, direction: str, size: int) -> float:
+        """Seconds to pause this direction: the longest any filter asks for."""
+        assert exchange.view is not None
+        pause = 0.0
+        for each in virtualhost.watches_data:
+            try:
+                pause = max(pause, each.on_data(exchange.view, direction, size))
+            except Exception:
+                log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+        return pause
+
+    def filters_closed(self, exchange: Exchange) -> None:
+        """Each filter that saw the request hears that it is over, exactly once."""
+        filtered, exchange.filtered = exchange.filtered, []
+        assert exchange.view is not None
+        for each in filtered:
+            try:
+                each.on_closed(exchange.view)
+            except Exception:
+                log.exception("filter %r failed in on_closed", each)
+
+
+def _routed(request: Request, route: Route) -> Request:
+    """The request as a filter wants it forwarded."""
+    replaced = {name for name, _ in route.set_headers}
+    dropped = replaced.union(route.remove_headers)
+    headers = [field for field in request.headers if field[0] not in dropped] if dropped else request.headers
+    return replace(
+        request,
+        target=request.target if route.target is None else route.target,
+        script_name=request.script_name if route.script_name is None else route.script_name,
+        headers=[*headers, *route.set_headers],
+    )

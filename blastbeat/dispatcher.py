@@ -1,0 +1,332 @@
+"""Between the clients' streams and the nodes: pins sessions to instances, routes messages, retries hops.
+
+Implements what the ROUTERs report to (`NodeSink`). Knows neither sockets nor HTTP; the selectors and encoders it
+calls were resolved at start.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
+
+from blastbeat.counters import Counters
+from blastbeat.errors import ClientError, NodeError
+from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
+from blastbeat.exchange import Exchange
+from blastbeat.interfaces import Clock, NodeCandidate, NodeView, SessionView
+from blastbeat.lifecycle import Lifecycle
+from blastbeat.instance import Instance, InstanceRouter
+from blastbeat.nodes import NodeTable
+from blastbeat.ratelimit import RateLimit
+from blastbeat.session import Session
+from blastbeat.sessions import Sessions
+from blastbeat.stream import Phase, Stream
+from blastbeat.virtualhost import VirtualHost
+
+if TYPE_CHECKING:
+    from blastbeat.admission import Admission
+
+log = logging.getLogger(__name__)
+
+Decode = Callable[[Buffer], NodeEvent]
+
+
+class Dispatcher:
+    """One per server. `session_share`, `credit`: bytes. `flush` writes out what connections have gathered."""
+
+    admission: Admission  # set right after both exist: each needs the other
+
+    def __init__(
+        self,
+        decoders: Mapping[bytes, Decode],
+        sessions: Sessions,
+        lifecycle: Lifecycle,
+        counters: Counters,
+        clock: Clock,
+        *,
+        session_share: int,
+        credit: int,
+        flush: Callable[[], None],
+    ) -> None:
+        self.sessions = sessions
+        self.lifecycle = lifecycle
+        self.counters = counters
+        self.clock = clock
+        self.is_stopping = False
+        self.safe_methods = (b"GET", b"HEAD", b"OPTIONS")
+        self.virtualhosts: tuple[VirtualHost, ...] = ()
+        self.tables: dict[InstanceRouter, NodeTable] = {}
+        self._decoders = dict(decoders)
+        self._rate_limit = RateLimit()
+        self._session_share = session_share
+        self._credit = credit
+        self.flush = flush
+
+    # ------------------------------------------------------------ requests to nodes
+
+    def place(self, stream: Stream, exchange: Exchange) -> None:
+        """Begin a new session on an instance the selector picks; 503 where there is none."""
+        virtualhost = stream.virtualhost
+        assert virtualhost is not None and exchange.request is not None
+        full = self.sessions.find_limit(virtualhost)
+        if full:
+            stream.fail(503, CloseReason.LIMIT, full)
+            return
+        try:
+            body = virtualhost.encode_request(exchange.request)
+        except ClientError as error:
+            stream.fail(error.status, CloseReason.REFUSED, error.reason)
+            return
+        except Exception:
+            log.exception("encoder %r failed", virtualhost.request_type)
+            stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
+            return
+        candidates = virtualhost.candidates(exchange.node_names, exchange.tried)
+        while candidates:
+            instance = self._select(virtualhost, candidates, exchange)
+            if instance is None:
+                break
+            if self._open(stream, exchange, virtualhost, instance, body):
+                return
+            candidates.remove(instance)
+        stream.fail(503, CloseReason.NO_INSTANCE, "no instance available" if not exchange.hops else "no other instance")
+
+    def _select(
+        self, virtualhost: VirtualHost, candidates: list[Instance], exchange: Exchange
+    ) -> Instance | None:
+        assert exchange.request is not None
+        views = [instance.view for instance in candidates]
+        try:
+            chosen = virtualhost.select(views, exchange.request)
+        except Exception:
+            log.exception("virtualhost %s: the selector failed", virtualhost.name)
+            return None
+        if chosen is None:
+            return None
+        for instance in candidates:
+            if instance.view is chosen:
+                return instance
+        log.error("virtualhost %s: the selector chose %r, which was not offered", virtualhost.name, chosen)
+        return None
+
+    def _open(
+        self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost, instance: Instance, body: bytes
+    ) -> bool:
+        sid = self.sessions.mint()
+        if not instance.router.offer(instance, sid, virtualhost.request_type, body):
+            return False
+        session = Session(
+            sid,
+            virtualhost,
+            instance,
+            stream.client,
+            stream,
+            self.counters,
+            share=self._session_share,
+            window=self._credit,
+        )
+        self.sessions.add(session)
+        session.begin(exchange)
+        self._notice(self.lifecycle.session_opened, stream, session, None)
+        self._forwarded(stream, exchange, session)
+        return True
+
+    def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
+        """The next request of a persistent connection, to the instance it is pinned to."""
+        virtualhost, instance = session.virtualhost, session.instance
+        try:
+            body = virtualhost.encode_request(exchange.request)
+        except ClientError as error:
+            stream.fail(error.status, CloseReason.REFUSED, error.reason)
+            return
+        session.begin(exchange)
+        instance.router.send(instance, session.sid, virtualhost.request_type, body)
+        self._forwarded(stream, exchange, session)
+
+    def _forwarded(self, stream: Stream, exchange: Exchange, session: Session) -> None:
+        exchange.identity = session.instance.identity.decode("ascii", "replace")
+        head = exchange.head
+        if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
+            stream.client.send_continue()
+        stream.forward(exchange, session)
+
+    def hop(self, stream: Stream, reason: CloseReason, detail: str) -> None:
+        """The request goes to an instance that was not tried yet."""
+        exchange, session = stream.exchange, stream.session
+        assert exchange is not None and session is not None
+        exchange.tried.add(session.instance)
+        exchange.hops += 1
+        self._notice(self.lifecycle.session_retried, stream, session, reason)
+        stream.drop_session(reason)
+        if exchange.kept is None:
+            stream.fail(502, reason, "more body was forwarded than `retry-buffer` keeps")
+        elif exchange.hops > stream.policy.max_hops:
+            stream.fail(503, reason, f"{exchange.hops} instances were tried")
+        else:
+            self.counters.add("hops.retried")
+            stream.phase = Phase.ADMITTING
+            self.place(stream, exchange)
+
+    def close_session(self, session: Session, reason: CloseReason) -> None:
+        """The session is over, for whatever reason: the node hears of it once, everybody forgets it."""
+        session.close(reason)
+        self.sessions.remove(session)
+        session.virtualhost.table.session_over(session.instance)
+        notice = self.lifecycle.session_closed
+        if notice is not None:
+            notice(self._view(session, reason))
+
+    def exchange_over(self, stream: Stream, exchange: Exchange) -> None:
+        """Request and response are through, or given up: the figures go to whoever listens."""
+        if exchange.filtered:
+            self.admission.filters_closed(exchange)
+        notice = self.lifecycle.exchange_closed
+        if notice is not None:
+            notice(exchange.figures(stream.client.view, self.clock.monotonic()))
+        self.counters.add("responses.completed" if exchange.response_done else "responses.cut")
+
+    # ------------------------------------------------------------ messages from nodes (NodeSink)
+
+    def message_received(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
+        """One pair of a message. Whatever it holds, only its own session can be affected."""
+        decode = self._decoders.get(type)
+        if decode is None:
+            self._drop(instance, "type", type)
+            return
+        session: Session | None = instance.sessions.get(sid)  # type: ignore[assignment]  # ours alone
+        try:
+            event = decode(body)
+        except NodeError as error:
+            if session is not None:
+                session.response.malformed(error.reason)
+            else:
+                self._drop(instance, "malformed", type)
+            return
+        except Exception:
+            self._encoder_failed(session, type)
+            return
+        if session is not None and event.__class__ not in NODE_LEVEL:
+            session.owner.touched = self.clock.monotonic()
+            session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
+        else:
+            self._without_session(instance, sid, type, event)
+
+    def _without_session(self, instance: Instance, sid: bytes, type: bytes, event: NodeEvent) -> None:
+        if isinstance(event, NodePong):
+            self.tables[instance.router].pong(instance, event.words, self.clock.monotonic())
+        elif isinstance(event, NodeDrain) and not sid:
+            self._drain(instance)
+        elif sid in self.sessions.by_sid:
+            self._drop(instance, "other-session", type)
+        else:
+            self._drop(instance, "unknown-sid", type)
+
+    def _drain(self, instance: Instance) -> None:
+        self.tables[instance.router].drain(instance, self.clock.monotonic())
+        for session in list(instance.sessions.values()):
+            session.owner.drop_idle_session(CloseReason.NODE_DRAIN)
+
+    def _drop(self, instance: Instance, why: str, type: bytes) -> None:
+        self.counters.add(f"messages.dropped.{why}")
+        key = (why, instance.identity, type if why == "type" else b"")
+        suppressed = self._rate_limit.allow(key, self.clock.monotonic())
+        if suppressed is not None:
+            name = instance.identity.decode("ascii", "replace")
+            text = "node %s: message of type %r dropped: %s (%d more like it)"
+            log.warning(text, name, type[:40], DROPPED[why], suppressed)
+
+    def _encoder_failed(self, session: Session | None, type: bytes) -> None:
+        log.exception("encoder %r failed", type)
+        if session is not None:
+            stream = session.owner
+            if stream.exchange is None or stream.exchange.response_done:
+                stream.abandon(CloseReason.PLUGIN_ERROR, "an encoder failed")
+            else:
+                stream.fail(502, CloseReason.PLUGIN_ERROR, "an encoder failed")
+
+    def admit(self, instance: Instance, address: str | None) -> None:
+        """An instance appears: which virtualhosts will have it is for their authenticators to say."""
+        view = instance.view
+        for virtualhost in self.virtualhosts:
+            if instance.node not in virtualhost.node_names or virtualhost.table is not self.tables[instance.router]:
+                continue
+            candidate = NodeCandidate(
+                instance.node,
+                instance.identity,
+                view.endpoint,
+                address or "",
+                virtualhost.name,
+                frozenset(virtualhost.node_names),
+            )
+            if self._all_agree(virtualhost, candidate):
+                instance.allowed.add(virtualhost.name)
+            else:
+                instance.allowed.discard(virtualhost.name)
+
+    def _all_agree(self, virtualhost: VirtualHost, candidate: NodeCandidate) -> bool:
+        for each in virtualhost.node_authenticators:
+            try:
+                if not each.authenticate(candidate):
+                    return False
+            except Exception:
+                log.exception("virtualhost %s: node authenticator %r failed", virtualhost.name, each)
+                return False
+        return True
+
+    def instance_up(self, instance: Instance, reason: str) -> None:
+        self.counters.add("nodes.up")
+        log.info("node %s is up: %s", instance.view.identity, reason)
+        self._node_notice(self.lifecycle.node_up, instance, "up", reason)
+
+    def instance_silent(self, instance: Instance, reason: str) -> None:
+        self.counters.add("nodes.silent")
+        log.warning("node %s is silent: %s", instance.view.identity, reason)
+        self._node_notice(self.lifecycle.node_down, instance, "silent", reason)
+
+    def instance_gone(self, instance: Instance, reason: str) -> None:
+        """No route for `node-grace`: its sessions end now."""
+        self.counters.add("nodes.gone")
+        log.warning("node %s is gone: %s", instance.view.identity, reason)
+        for session in list(instance.sessions.values()):
+            session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")
+        self._node_notice(self.lifecycle.node_down, instance, "gone", reason)
+        self.flush()
+
+    def session_writable(self, instance: Instance, sid: bytes) -> None:
+        session = instance.sessions.get(sid)
+        if session is not None:
+            session.upload.writable()
+
+    # ------------------------------------------------------------ notices
+
+    def _notice(
+        self,
+        notice: Callable[[SessionView], None] | None,
+        stream: Stream,
+        session: Session,
+        reason: CloseReason | None,
+    ) -> None:
+        if notice is not None:
+            notice(self._view(session, reason))
+
+    def _view(self, session: Session, reason: CloseReason | None) -> SessionView:
+        view = session.instance.view
+        connection = session.owner.client.view
+        return SessionView(session.sid, session.virtualhost.name, view.node, view.identity, connection, reason)
+
+    def _node_notice(
+        self, notice: Callable[[NodeView], None] | None, instance: Instance, state: str, reason: str
+    ) -> None:
+        if notice is not None:
+            view = instance.view
+            notice(NodeView(view.node, view.identity, view.endpoint, state, reason))
+
+
+NODE_LEVEL = frozenset({NodePong, NodeDrain})
+DROPPED = {
+    "type": "no plugin handles this type",
+    "malformed": "its body is malformed",
+    "unknown-sid": "there is no such session (any more)",
+    "other-session": "the session is pinned to another instance",
+}

@@ -1,0 +1,438 @@
+"""One lane of a client connection: takes its requests one after the other from head to last byte.
+
+Owns the current exchange and the session it runs in, answers for the server where no node does, and decides
+what a failure means for the client. Where a request goes is the dispatcher's business, how bytes get to the
+client the connection's. Synchronous; time comes from the clock it is given.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from enum import Enum
+from math import inf
+from typing import TYPE_CHECKING, Protocol
+
+from blastbeat.answers import error_answer, plugin_answer
+from blastbeat.config.model import VirtualHostConfig
+from blastbeat.events import Buffer, CloseReason, RequestHead, ResponseHead
+from blastbeat.exchange import NO_HEAD, Exchange
+from blastbeat.forwarding import ConnectionFacts
+from blastbeat.headers import field_items
+from blastbeat.interfaces import Answer, ClientSide, Clock, ConnectionView
+from blastbeat.session import Session
+from blastbeat.virtualhost import VirtualHost
+
+if TYPE_CHECKING:
+    from blastbeat.dispatcher import Dispatcher
+
+FATAL_STATUSES = frozenset({400, 408, 413, 414, 417, 431, 501, 505})
+"""After these the connection closes: what follows on it can't be trusted, or will not be read."""
+PENDING_LIMIT = 1024 * 1024  # bytes of body kept while a request is being admitted: one read, then it is held
+DEFAULTS = VirtualHostConfig("")
+
+
+class Client(ClientSide, Protocol):
+    """The connection, as its stream sees it."""
+
+    view: ConnectionView
+    facts: ConnectionFacts
+    listener: Hashable  # which one accepted it, as `HostTable` knows it
+    default_port: int  # of its scheme
+
+    def must_close(self) -> bool:
+        """The driver can't carry another exchange after this one."""
+        ...
+
+    def next_exchange(self) -> None:
+        """The exchange is over and the connection stays: read the next request."""
+        ...
+
+    def close_gracefully(self, linger: int, linger_time: float) -> None:
+        """Flush, send FIN, discard what still comes, close."""
+        ...
+
+    def cut(self, reason: CloseReason) -> None:
+        """Close without completing what was begun, so that the client notices."""
+        ...
+
+    def pause_input(self, seconds: float) -> None: ...
+    def pause_output(self, seconds: float) -> None: ...
+
+
+class Phase(Enum):
+    """How far the current request is."""
+
+    IDLE = "no request"
+    ADMITTING = "somebody is looking at the request"
+    FORWARDING = "a session has it"
+    ANSWERED = "the server answered it itself"
+    CLOSED = "the connection is closing"
+
+
+class Stream:
+    """Implements `ResponseOwner` for the sessions it goes through, one at a time."""
+
+    __slots__ = (
+        "_clock",
+        "_dispatcher",
+        "_pending",
+        "_read_touched",
+        "_responded",
+        "client",
+        "exchange",
+        "exchanges",
+        "phase",
+        "policy",
+        "session",
+        "touched",
+        "virtualhost",
+    )
+
+    def __init__(self, client: Client, dispatcher: Dispatcher, clock: Clock) -> None:
+        self.client = client
+        self.exchange: Exchange | None = None
+        self.exchanges = 0
+        self.session: Session | None = None
+        self.virtualhost: VirtualHost | None = None
+        self.policy = DEFAULTS
+        self.phase = Phase.IDLE
+        self.touched = 0.0  # monotonic: the last byte either way
+        self._read_touched = 0.0  # the client's last byte
+        self._responded = 0.0  # when the response was complete while the upload went on
+        self._pending: list[bytes] = []
+        self._dispatcher = dispatcher
+        self._clock = clock
+
+    # ------------------------------------------------------------ the client speaks
+
+    def request_head(self, head: RequestHead) -> None:
+        """A request begins; the one before is over."""
+        now = self._clock.monotonic()
+        self.touched = self._read_touched = now
+        self.exchanges += 1
+        self.exchange = Exchange(head, now, self._clock.wall())
+        self.phase = Phase.ADMITTING
+        self._dispatcher.admission.admit(self, self.exchange)
+
+    def request_data(self, data: bytes) -> None:
+        """A piece of the request body."""
+        exchange = self.exchange
+        if exchange is None or self.phase is Phase.CLOSED:
+            return
+        self.touched = self._read_touched = self._clock.monotonic()
+        exchange.bytes_in += len(data)
+        if self.policy.max_body and exchange.bytes_in > self.policy.max_body:
+            self.fail(413, CloseReason.LIMIT, f"the body is longer than {self.policy.max_body} bytes")
+        elif self.phase is Phase.FORWARDING:
+            self._forward_data(exchange, data)
+        elif self.phase is Phase.ADMITTING:
+            self._pending.append(data)
+            if len(self._pending) == 1:
+                self.client.hold_reading()
+
+    def _forward_data(self, exchange: Exchange, data: bytes) -> None:
+        session = self.session
+        assert session is not None
+        if exchange.response_done:
+            linger = self.policy.linger
+            exchange.kept_bytes += len(data)
+            if linger and exchange.kept_bytes > linger:
+                self.abandon(CloseReason.LINGER_OVER, "too much upload after the response")
+                return
+        elif exchange.kept is not None:
+            exchange.keep(data, self.policy.retry_buffer)
+        session.upload.data(data)
+        if exchange.view is not None:
+            self._filter_data(exchange, "in", len(data))
+
+    def request_end(self) -> None:
+        """The request was read to its end."""
+        exchange = self.exchange
+        if exchange is None or self.phase is Phase.CLOSED:
+            return
+        exchange.request_read = True
+        if self.phase is Phase.FORWARDING:
+            if exchange.head.chunked and self.session is not None:
+                self.session.upload.data(b"")
+            if exchange.response_done:
+                self._finish()
+        elif self.phase is Phase.ANSWERED:
+            self._finish()
+
+    def request_refused(self, status: int, reason: str, close: CloseReason) -> None:
+        """What the client sent can't be understood, or took too long: 4xx where nothing was sent yet."""
+        if self.exchange is None:
+            if self.phase is Phase.CLOSED:
+                return
+            self.exchange = Exchange(NO_HEAD, self._clock.monotonic(), self._clock.wall())
+        self.exchange.close_after = True
+        self.fail(status, close, reason)
+
+    def client_left(self, reason: CloseReason = CloseReason.CLIENT_LEFT, detail: str = "") -> None:
+        """The client is gone, or was given up: nothing reaches it any more."""
+        self.phase = Phase.CLOSED
+        self.drop_session(reason)
+        self._report(reason, detail)
+
+    def half_closed(self) -> bool:
+        """The client's FIN came. Returns True where the exchange may still finish."""
+        exchange = self.exchange
+        if exchange is None:
+            return False
+        exchange.close_after = True
+        if exchange.response_done:
+            self.drop_session(CloseReason.COMPLETE)
+            self._report(CloseReason.COMPLETE if exchange.request_read else CloseReason.CLIENT_LEFT)
+            self.client.close_gracefully(0, self.policy.linger_time)
+            return True
+        return self.policy.half_close == "finish" and exchange.request_read
+
+    def output_drained(self) -> None:
+        """The operating system took what had piled up: a node with credit may send on."""
+        if self.session is not None:
+            self.session.grant.give_back()
+
+    # ------------------------------------------------------------ the dispatcher answers
+
+    def forward(self, exchange: Exchange, session: Session) -> None:
+        """The head is on its way to `session`; now what came after it."""
+        self.session = session
+        self.phase = Phase.FORWARDING
+        kept = exchange.kept
+        if kept:
+            for data in kept:
+                session.upload.data(data)
+        pending, self._pending = self._pending, []
+        if pending:
+            for data in pending:
+                exchange.keep(data, self.policy.retry_buffer)
+                session.upload.data(data)
+            self.client.release_reading()
+        if exchange.request_read and exchange.head.chunked:
+            session.upload.data(b"")
+
+    def fail(self, status: int, reason: CloseReason, detail: str = "") -> None:
+        """The exchange can't go on: `status` where nothing was sent yet, else the response is cut."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        self.drop_session(reason)
+        if exchange.status and exchange.response_done:
+            exchange.close_after = True
+            exchange.reason, exchange.detail = reason, detail
+            self._finish()
+        elif exchange.status:
+            self._cut(reason, detail)
+        else:
+            close = self._closes_after(exchange) or status in FATAL_STATUSES
+            asked = exchange.head
+            answered = error_answer(
+                asked.stream_id, status, detail, bodyless=asked.method == b"HEAD", close=close
+            )
+            self._answer(exchange, *answered, reason, detail)
+
+    def answer(self, answer: Answer, reason: CloseReason, detail: str = "") -> None:
+        """A plugin's response instead of a node's."""
+        exchange = self.exchange
+        if exchange is None:
+            return
+        asked, close = exchange.head, self._closes_after(exchange)
+        answered = plugin_answer(asked.stream_id, answer, bodyless=asked.method == b"HEAD", close=close)
+        self._answer(exchange, *answered, reason, detail)
+
+    def _closes_after(self, exchange: Exchange) -> bool:
+        """Whether an answer of the server's own is the last on this connection: unread body is not waited for."""
+        unread = not exchange.request_read and exchange.head.has_body
+        return exchange.close_after or unread or self._dispatcher.is_stopping
+
+    def _answer(
+        self, exchange: Exchange, head: ResponseHead, body: bytes, reason: CloseReason, detail: str
+    ) -> None:
+        if self._pending:
+            self._pending.clear()
+            self.client.release_reading()
+        exchange.close_after = head.close
+        exchange.reason, exchange.detail = reason, detail
+        exchange.status = head.status
+        self.client.send_head(head)
+        if body:
+            exchange.bytes_out = len(body)
+            self.client.send_data(body)
+        self.client.send_end()
+        exchange.response_done = True
+        self.phase = Phase.ANSWERED
+        if exchange.close_after or exchange.request_read:
+            self._finish()
+
+    # ------------------------------------------------------------ the session answers (ResponseOwner)
+
+    def response_begins(self, head: ResponseHead) -> ResponseHead:
+        exchange = self.exchange
+        assert exchange is not None
+        exchange.answered_at = self.touched
+        if exchange.view is not None:
+            head = self._dispatcher.admission.filter_response(exchange, self._virtualhost(), head)
+            exchange.status = head.status
+        if not exchange.close_after:
+            exchange.close_after = (
+                b"close" in field_items(head.headers, b"connection") or self._dispatcher.is_stopping
+            )
+        head.close = exchange.close_after
+        return head
+
+    def data_passed(self, size: int) -> None:
+        exchange = self.exchange
+        if exchange is not None and exchange.view is not None:
+            self._filter_data(exchange, "out", size)
+
+    def response_complete(self) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        if exchange.request_read:
+            self._finish()
+        else:
+            exchange.kept_bytes = 0
+            self._responded = self.touched
+
+    def response_failed(self, reason: CloseReason, detail: str) -> None:
+        self.fail(502, reason, detail)
+
+    def response_cut(self, reason: CloseReason, detail: str) -> None:
+        self.drop_session(reason)
+        self._cut(reason, detail)
+
+    def node_ended(self, reason: CloseReason, detail: str) -> None:
+        self.abandon(reason, detail)
+
+    def stale_end(self) -> None:
+        exchange = self.exchange
+        assert exchange is not None
+        self.drop_session(CloseReason.NODE_END)
+        again = exchange.head.method in self._dispatcher.safe_methods and not exchange.head.has_body
+        if again and not exchange.replayed:
+            exchange.replayed = True
+            self.phase = Phase.ADMITTING
+            self._dispatcher.place(self, exchange)
+        else:
+            self.abandon(CloseReason.NODE_END, "the node ended the session as the request came")
+
+    def retry_asked(self) -> None:
+        self._dispatcher.hop(self, CloseReason.NODE_RETRY, "no other instance")
+
+    def node_gone(self, reason: CloseReason, detail: str) -> None:
+        """The instance of this session is gone for good."""
+        exchange = self.exchange
+        session = self.session
+        if exchange is None or session is None:
+            self.drop_session(reason)
+        elif exchange.response_done:
+            self.abandon(reason, detail)
+        elif not session.response.awaits_head:
+            self.response_cut(reason, detail)
+        elif exchange.may_repeat(self.policy_methods()):
+            self._dispatcher.hop(self, reason, detail)
+        else:
+            self.fail(502, reason, detail)
+
+    def policy_methods(self) -> tuple[bytes, ...]:
+        """Methods that may be sent to another instance without being asked."""
+        return self.virtualhost.retry_methods if self.virtualhost is not None else ()
+
+    # ------------------------------------------------------------ endings
+
+    def abandon(self, reason: CloseReason, detail: str) -> None:
+        """Nothing more is owed to the client than a clean close, after what was sent."""
+        self.drop_session(reason)
+        self._report(reason, detail)
+        self._close()
+
+    def _cut(self, reason: CloseReason, detail: str) -> None:
+        self._report(reason, detail)
+        self.phase = Phase.CLOSED
+        self.client.cut(reason)
+
+    def _finish(self) -> None:
+        """Request and response are complete."""
+        exchange, session = self.exchange, self.session
+        assert exchange is not None
+        self._report(exchange.reason, exchange.detail)
+        if exchange.close_after or self.client.must_close() or self._dispatcher.is_stopping:
+            self.drop_session(exchange.reason)
+            self._close()
+            return
+        self.phase = Phase.IDLE
+        if session is None:
+            self.client.next_exchange()
+            return
+        router = session.instance.router
+        if session.is_for_one_exchange or session.instance.draining:
+            self.drop_session(CloseReason.COMPLETE)
+        # The next request goes out only when everything the nodes had sent by now was seen: what is left over
+        # from this exchange must not be taken for the next one's response (§2).
+        router.after_drain(self.client.next_exchange)
+
+    def _close(self) -> None:
+        self.phase = Phase.CLOSED
+        self.client.close_gracefully(self.policy.linger, self.policy.linger_time)
+
+    def drop_session(self, reason: CloseReason) -> None:
+        session, self.session = self.session, None
+        if session is not None:
+            self._dispatcher.close_session(session, reason)
+
+    def drop_idle_session(self, reason: CloseReason) -> None:
+        """End the session between two requests; the client stays and notices nothing."""
+        if self.exchange is None:
+            self.drop_session(reason)
+
+    def _report(self, reason: CloseReason, detail: str = "") -> None:
+        exchange, self.exchange = self.exchange, None
+        if exchange is not None:
+            exchange.reason = reason
+            exchange.detail = detail
+            self._dispatcher.exchange_over(self, exchange)
+
+    def _filter_data(self, exchange: Exchange, direction: str, size: int) -> None:
+        pause = self._dispatcher.admission.filter_data(exchange, self._virtualhost(), direction, size)
+        if pause > 0:
+            (self.client.pause_input if direction == "in" else self.client.pause_output)(pause)
+
+    def _virtualhost(self) -> VirtualHost:
+        assert self.virtualhost is not None
+        return self.virtualhost
+
+    # ------------------------------------------------------------ time
+
+    def deadline(self) -> float:
+        """When `expire` is due unless something happens before (monotonic seconds)."""
+        exchange, policy = self.exchange, self.policy
+        if exchange is None or self.phase is Phase.CLOSED:
+            return inf
+        if exchange.response_done:
+            return self._responded + (policy.linger_time or inf)
+        read_due = inf
+        if not exchange.request_read and not self._is_held():
+            read_due = self._read_touched + (policy.body_timeout or inf)
+        limit = policy.idle_timeout if exchange.status else policy.response_timeout
+        return min(read_due, self.touched + (limit or inf))
+
+    def expire(self, now: float) -> None:
+        """A deadline has passed: §6 `timeout`, 408, 504."""
+        exchange, policy = self.exchange, self.policy
+        if exchange is None:
+            return
+        if exchange.response_done:
+            self.abandon(CloseReason.LINGER_OVER, "the upload went on too long after the response")
+        elif exchange.status:
+            self.response_cut(CloseReason.IDLE_TIMEOUT, f"no byte either way for {policy.idle_timeout:g} s")
+        elif not exchange.request_read and not self._is_held() and now >= self._read_touched + policy.body_timeout:
+            self.fail(408, CloseReason.SLOW_REQUEST, f"no byte of the body for {policy.body_timeout:g} s")
+        else:
+            detail = f"no answer from the node for {policy.response_timeout:g} s"
+            self.fail(504, CloseReason.RESPONSE_TIMEOUT, detail)
+
+    def _is_held(self) -> bool:
+        session = self.session
+        return self.phase is Phase.ADMITTING or (session is not None and session.upload.is_held)
+
+

@@ -1,0 +1,202 @@
+"""The way out to one client: gathers what is sent in a turn, writes it at once, and watches who does not take it.
+
+Knows the driver's output side and the transport. Never waits: a client over its bounds is given up
+(`design.md` §6), because one slow client must never hold up the ROUTER.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import struct
+from math import inf
+
+from blastbeat.events import Buffer, CloseReason, ResponseHead
+from blastbeat.interfaces import ConnectionView, Driver
+from blastbeat.stream import Stream
+from blastbeat.transport.context import ConnectionContext
+
+WRITE_HIGH = 64 * 1024
+"""Bytes in the transport's buffer above which a client counts as congested."""
+
+DIRECT_WRITE = 16 * 1024
+"""Bytes from which on a buffer is written by itself: joining it with others would copy it."""
+
+RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with 0 s: close sends RST
+
+
+class ClientOutput:
+    """One half of `stream.Client`; the other is `Connection`, which derives from it."""
+
+    __slots__ = (
+        "_context",
+        "_driver",
+        "_is_unframed",
+        "_is_writable",
+        "_out",
+        "_out_size",
+        "_output_hold",
+        "_taken",
+        "_taken_at",
+        "_transport",
+        "_written",
+        "stream",
+        "view",
+        "wheel_due",
+    )
+
+    stream: Stream
+    view: ConnectionView
+    _transport: asyncio.Transport
+
+    def __init__(self, context: ConnectionContext, driver: Driver) -> None:
+        self.wheel_due = inf
+        self._context = context
+        self._driver = driver
+        self._out: list[Buffer] = []
+        self._out_size = 0
+        self._output_hold: asyncio.TimerHandle | None = None
+        self._is_writable = True
+        self._is_unframed = False  # only the end of the connection tells this response's end
+        self._written = 0  # bytes given to the transport in all
+        self._taken = 0  # of these, what the operating system had taken at the last look
+        self._taken_at = 0.0
+
+    # ------------------------------------------------------------ ClientSide
+
+    def send_continue(self) -> None:
+        self._gathering()
+        self._driver.send_continue(self._out)
+
+    def send_head(self, head: ResponseHead) -> None:
+        self._gathering()
+        self._driver.send_head(head, self._out)
+        self._is_unframed = head.length is None and not head.bodyless and self._driver.must_close()
+
+    def send_data(self, data: Buffer) -> None:
+        if not self._is_writable or self._output_hold is not None:
+            queued = self.queued_bytes()  # what was queued before this message: one may overshoot (§6)
+            if queued > self._context.config.writequeue_buffer:
+                self._give_up(CloseReason.SLOW_CLIENT, f"{queued} bytes wait for the client")
+                return
+        self._gathering()
+        self._driver.send_data(data, self._out)
+        self._out_size += len(data)
+
+    def send_end(self) -> None:
+        self._gathering()
+        self._driver.send_end(self._out)
+
+    def is_congested(self) -> bool:
+        return not self._is_writable or self._output_hold is not None
+
+    def must_close(self) -> bool:
+        return self._driver.must_close()
+
+    # ------------------------------------------------------------ writing
+
+    def queued_bytes(self) -> int:
+        """What the operating system has not taken yet."""
+        return self._out_size + self._transport.get_write_buffer_size()
+
+    def _gathering(self) -> None:
+        if not self._out:
+            self._context.outputs.add(self)
+
+    def flush(self) -> None:
+        """Hand what was gathered to the transport, small pieces joined, large ones as they are."""
+        out = self._out
+        if not out or self._output_hold is not None:
+            return
+        self._out = []
+        self._out_size = 0
+        if len(out) == 1:
+            self._write(out[0])
+        else:
+            small: list[Buffer] = []
+            for piece in out:
+                if len(piece) < DIRECT_WRITE:
+                    small.append(piece)
+                    continue
+                if small:
+                    self._write(b"".join(small))
+                    small = []
+                self._write(piece)
+            if small:
+                self._write(b"".join(small))
+        if not self._is_writable:
+            self._account()
+
+    def _write(self, data: Buffer) -> None:
+        self._written += len(data)
+        self._transport.write(data)
+
+    def _account(self) -> None:
+        account, policy = self._context.account, self.stream.policy
+        account.update(self, policy.name, self.queued_bytes())
+        account.enforce(policy.name, policy.memory)
+
+    def pause_output(self, seconds: float) -> None:
+        """Hold back what is sent for a while, as a filter asks."""
+        if self._output_hold is None:
+            self._output_hold = self._context.loop.call_later(seconds, self._output_released)
+
+    def _output_released(self) -> None:
+        self._output_hold = None
+        self.flush()
+        self.stream.output_drained()
+
+    def _release_output(self) -> None:
+        if self._output_hold is not None:
+            self._output_hold.cancel()
+            self._output_hold = None
+
+    # ------------------------------------------------------------ clients that do not keep up
+
+    def pause_writing(self) -> None:
+        """The transport's buffer is over its bound (asyncio calls this)."""
+        self._is_writable = False
+        self._taken_at = self._context.clock.monotonic()
+        self._taken = self._written - self._transport.get_write_buffer_size()
+        self._context.timers.watch(self)
+
+    def resume_writing(self) -> None:
+        """The client took it (asyncio calls this)."""
+        self._is_writable = True
+        self._context.account.update(self, self.stream.policy.name, 0)
+        self.stream.output_drained()
+
+    def _write_due(self) -> float:
+        timeout = self.stream.policy.write_timeout
+        return inf if self._is_writable or not timeout else self._taken_at + timeout
+
+    def _write_overdue(self, now: float) -> None:
+        """Gives the client up unless it took something since the last look."""
+        taken = self._written - self._transport.get_write_buffer_size()
+        if taken > self._taken:
+            self._taken, self._taken_at = taken, now
+            return
+        timeout = self.stream.policy.write_timeout
+        self._give_up(CloseReason.WRITE_TIMEOUT, f"the client took nothing for {timeout:g} s")
+
+    def close_for_memory(self) -> None:
+        """Its queue is the largest while all queues together are too large."""
+        self._give_up(CloseReason.MEMORY, "the queues of slow clients took too much memory")
+
+    def _give_up(self, reason: CloseReason, detail: str) -> None:
+        self._context.counters.add(f"connections.given-up.{reason.value}")
+        self._abort()
+        self.stream.client_left(reason, detail)
+
+    def _abort(self) -> None:
+        """Drop what was not taken, and the connection."""
+        self._release_output()
+        self._out = []
+        self._out_size = 0
+        self._context.account.update(self, self.stream.policy.name, 0)
+        self._transport.abort()
+
+    def _reset_instead_of_fin(self) -> None:
+        sock = self._transport.get_extra_info("socket")
+        if sock is not None:
+            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -1,0 +1,299 @@
+"""One accepted client connection: bytes from the socket through gate and driver to the stream, and its end.
+
+An `asyncio.Protocol`. Knows sockets and deadlines; what a request means and where it goes is the stream's
+business. Nothing here raises into the event loop: whatever goes wrong ends this connection alone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Hashable, Sequence
+from math import inf
+
+from blastbeat.errors import ClientError
+from blastbeat.events import ClientEvent, CloseReason, RequestData, RequestHead
+from blastbeat.forwarding import ConnectionFacts
+from blastbeat.gates.http1 import Http1Gate
+from blastbeat.interfaces import ConnectionView
+from blastbeat.stream import Phase, Stream
+from blastbeat.transport.client_output import ClientOutput
+from blastbeat.transport.context import ConnectionContext
+
+log = logging.getLogger(__name__)
+
+DEFAULT_PORT = 80
+
+
+class Connection(ClientOutput, asyncio.Protocol):
+    """Implements `stream.Client`. It is open, then perhaps closing (FIN sent, input discarded), then lost."""
+
+    __slots__ = (
+        "_close_due",
+        "_discard_left",
+        "_fin_seen",
+        "_gate",
+        "_head_since",
+        "_holds",
+        "_is_ahead",
+        "_is_busy",
+        "_is_closing",
+        "_is_lost",
+        "_next_ready",
+        "_number",
+        "_on_lost",
+        "_since",
+        "default_port",
+        "facts",
+        "listener",
+    )
+
+    def __init__(
+        self, context: ConnectionContext, listener: Hashable, number: int, on_lost: Callable[[Connection], None]
+    ) -> None:
+        driver = context.driver.new_driver(context.limits)
+        driver.date_now = context.date_now
+        super().__init__(context, driver)
+        self.listener = listener
+        self.default_port = DEFAULT_PORT
+        self._number = number
+        self._on_lost = on_lost
+        self._gate = Http1Gate(context.limits)
+        self._holds = 0  # how many want no more input for now
+        self._is_ahead = False  # one of them: enough of the next requests is here
+        self._is_busy = False  # within _receive or _pump, which will look for the next request themselves
+        self._next_ready = False
+        self._fin_seen = False
+        self._is_closing = False
+        self._is_lost = False
+        self._close_due = inf
+        self._discard_left = 0
+        self._since = 0.0  # when the wait for a request began
+        self._head_since = 0.0  # when the first byte of one came
+
+    # ------------------------------------------------------------ asyncio.Protocol
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+        transport.set_write_buffer_limits(high=4 * 64 * 1024)
+        context = self._context
+        peer = transport.get_extra_info("peername") or ("", 0)
+        local = transport.get_extra_info("sockname") or ("", 0)
+        self.facts = ConnectionFacts(peer[0], peer[1], b"http", local[1], context.trusted_proxies)
+        self.view = ConnectionView(self._number, peer[0], peer[1], str(self.listener), context.clock.wall())
+        self.stream = Stream(self, context.dispatcher, context.clock)
+        self._since = context.clock.monotonic()
+        context.counters.add("connections.accepted")
+        notice = context.dispatcher.lifecycle.connection_opened
+        if notice is not None:
+            notice(self.view)
+        context.timers.watch(self)
+
+    def data_received(self, data: bytes) -> None:
+        if self._is_closing:
+            self._discard(len(data))
+            return
+        if not self._gate.head_begun:
+            self._head_since = self._context.clock.monotonic()
+        self._guarded(self._receive, data)
+        if self._out:
+            self.flush()
+        self._context.timers.watch(self)
+
+    def eof_received(self) -> bool:
+        """The client's FIN: the end of the session, unless what runs may finish (§6 The client leaves)."""
+        self._fin_seen = True
+        if self._is_closing:
+            return False
+        may_finish = self._guarded(self.stream.half_closed)
+        if may_finish:
+            self.flush()
+            return not self._is_closing or self._transport.get_write_buffer_size() > 0
+        if not self._is_lost:
+            self.stream.client_left()
+        return False
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._is_lost = self._is_closing = True
+        self._release_output()
+        self._out = []
+        context = self._context
+        context.account.update(self, self.stream.policy.name, 0)
+        if self.stream.phase is not Phase.CLOSED:
+            self._guarded(self.stream.client_left)
+        context.counters.add("connections.closed")
+        notice = context.dispatcher.lifecycle.connection_closed
+        if notice is not None:
+            notice(self.view)
+        self._on_lost(self)
+        context.outputs.flush()
+
+    def _guarded(self, function: Callable[..., object], *arguments: object) -> object:
+        """A fault of ours ends one connection, with a line in the log, and nobody else's."""
+        try:
+            return function(*arguments)
+        except Exception:
+            log.exception("a connection broke")
+            self._is_closing = True
+            self._transport.abort()
+            if self.stream.phase is not Phase.CLOSED:
+                self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
+            return None
+
+    # ------------------------------------------------------------ requests
+
+    def _receive(self, data: bytes) -> None:
+        self._is_busy = True
+        try:
+            passed = self._gate.receive(data)
+            if passed:
+                self._handle(self._driver.receive_data(passed))
+        except ClientError as error:
+            self.stream.request_refused(error.status, error.reason, CloseReason.CLIENT_ERROR)
+        self._is_busy = False
+        self._pump()
+        if self._gate.buffered > self._context.config.read_ahead and not self._is_ahead:
+            self._is_ahead = True
+            self.hold_reading()
+
+    def next_exchange(self) -> None:
+        """The exchange is over and the connection stays: read the next request."""
+        self._next_ready = True
+        if not self._is_busy:
+            self._guarded(self._pump)
+            self._context.timers.watch(self)
+
+    def _pump(self) -> None:
+        """One request after the other, in a loop: a thousand pipelined ones must not become recursion."""
+        while self._next_ready and not self._is_closing:
+            self._next_ready = False
+            self._is_busy = True
+            self._since = self._head_since = self._context.clock.monotonic()
+            self._driver.start_next_exchange()
+            try:
+                passed = self._gate.next_request()
+                if passed:
+                    self._handle(self._driver.receive_data(passed))
+            except ClientError as error:
+                self.stream.request_refused(error.status, error.reason, CloseReason.CLIENT_ERROR)
+            self._is_busy = False
+        if self._is_ahead and self._gate.buffered <= self._context.config.read_ahead:
+            self._is_ahead = False
+            self.release_reading()
+
+    def _handle(self, events: Sequence[ClientEvent]) -> None:
+        stream = self.stream
+        for event in events:
+            if isinstance(event, RequestData):
+                stream.request_data(event.data)
+            elif isinstance(event, RequestHead):
+                stream.request_head(event)
+            else:
+                stream.request_end()
+
+    def hold_reading(self) -> None:
+        """Take no more bytes from the client; counted, each hold wants its release."""
+        self._holds += 1
+        if self._holds == 1 and not self._is_closing:
+            self._transport.pause_reading()
+
+    def release_reading(self) -> None:
+        self._holds -= 1
+        if self._holds == 0 and not self._is_closing:
+            self._transport.resume_reading()
+            self._since = self._context.clock.monotonic()
+
+    def pause_input(self, seconds: float) -> None:
+        """Take nothing from the client for a while, as a filter asks."""
+        self.hold_reading()
+        self._context.loop.call_later(seconds, self.release_reading)
+
+    # ------------------------------------------------------------ the end
+
+    def close_gracefully(self, linger: int, linger_time: float) -> None:
+        """Flush, send FIN, discard up to `linger` bytes for `linger_time` seconds, close (§6)."""
+        if self._is_closing:
+            return
+        self._is_closing = True
+        self._release_output()
+        self.flush()
+        transport = self._transport
+        if self._fin_seen or transport.is_closing():
+            transport.close()
+            return
+        # Paused writing now means "not everything was taken": the linger time begins when it was.
+        transport.set_write_buffer_limits(high=0)
+        transport.write_eof()
+        transport.resume_reading() if self._holds else None
+        self._discard_left = linger
+        self._close_due = self._context.clock.monotonic() + linger_time
+        self._context.timers.watch(self)
+
+    def _discard(self, size: int) -> None:
+        self._discard_left -= size
+        if self._discard_left < 0:
+            self._transport.abort()
+
+    def cut(self, reason: CloseReason) -> None:
+        """Break off, so that the client notices: a response without framing of its own needs a reset."""
+        if self._is_unframed and not self._is_closing:
+            self.flush()
+            self._is_closing = True
+            self._reset_instead_of_fin()
+            self._abort()
+        else:
+            self.close_gracefully(self.stream.policy.linger, self.stream.policy.linger_time)
+
+    def stop(self, at_once: bool) -> None:
+        """The server stops: idle connections close now, busy ones after their exchange, or `at_once`."""
+        if at_once:
+            self._is_closing = True
+            if self.stream.phase is not Phase.CLOSED:
+                self.stream.client_left(CloseReason.SERVER_STOP, "the server stops")
+            self._abort()
+        elif self.stream.exchange is None and not self._is_closing:
+            self.stream.abandon(CloseReason.SERVER_STOP, "")
+
+    # ------------------------------------------------------------ deadlines (timers.Watched)
+
+    def deadline(self) -> float:
+        if self._is_lost:
+            return inf
+        if self._is_closing:
+            return self._write_due() if not self._is_writable else self._close_due
+        if self.stream.exchange is not None:
+            return min(self.stream.deadline(), self._write_due())
+        return min(self._idle_due(), self._write_due())
+
+    def _idle_due(self) -> float:
+        gate = self._gate
+        if gate.request_complete:
+            return inf  # between two requests: the ROUTER is about to be read empty
+        timeout = self._context.config.header_timeout
+        if gate.head_begun:
+            return self._head_since + (timeout or inf)
+        if self.stream.exchanges:
+            timeout = self.stream.policy.keep_alive
+        return self._since + (timeout or inf)
+
+    def expire(self, now: float) -> None:
+        self._guarded(self._expire, now)
+        self._context.outputs.flush()
+
+    def _expire(self, now: float) -> None:
+        stream = self.stream
+        if self._write_due() <= now:
+            self._write_overdue(now)
+            if self._is_closing and self._is_writable:
+                self._close_due = now + stream.policy.linger_time
+        elif self._is_closing:
+            self._transport.abort()
+        elif stream.exchange is not None:
+            if stream.deadline() <= now:
+                stream.expire(now)
+        elif self._gate.head_begun:
+            timeout = self._context.config.header_timeout
+            stream.request_refused(408, f"no request head within {timeout:g} s", CloseReason.SLOW_REQUEST)
+        else:
+            stream.abandon(CloseReason.KEEP_ALIVE_OVER, "")

@@ -1,0 +1,65 @@
+"""Accepts client connections on one address, and keeps the account of those that are open.
+
+Knows addresses and connections; not what is said on them.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import itertools
+
+from blastbeat.config.model import Address
+from blastbeat.errors import StartError
+from blastbeat.transport.connection import Connection
+from blastbeat.transport.context import ConnectionContext
+
+BACKLOG = 2048  # connections the kernel keeps for us during a burst; it caps this by net.core.somaxconn
+
+
+class Listener:
+    """One `bind` address. `connections` are the open ones it accepted."""
+
+    _numbers = itertools.count(1)
+
+    def __init__(self, address: Address, context: ConnectionContext) -> None:
+        self.configured = address
+        self.connections: set[Connection] = set()
+        self._context = context
+        self._server: asyncio.Server | None = None
+
+    async def open(self) -> list[Address]:
+        """Bind, without accepting yet. Returns the real addresses; raises StartError."""
+        address = self.configured
+        try:
+            self._server = await self._context.loop.create_server(
+                self._accept, address.host or None, address.port, backlog=BACKLOG, start_serving=False
+            )
+        except OSError as error:
+            raise StartError(f"can't listen on {address}: {_why(error)}") from error
+        return [Address(*sock.getsockname()[:2]) for sock in self._server.sockets]
+
+    async def start(self) -> None:
+        """Accept from here on."""
+        assert self._server is not None
+        await self._server.start_serving()
+
+    def close(self) -> None:
+        """Accept no more; open connections go on."""
+        if self._server is not None:
+            self._server.close()
+
+    def _accept(self) -> Connection:
+        connection = Connection(self._context, self.configured, next(self._numbers), self.connections.discard)
+        self.connections.add(connection)
+        return connection
+
+
+def _why(error: OSError) -> str:
+    if error.errno == errno.EADDRINUSE:
+        return "the address is in use; another server runs there, or choose another port"
+    if error.errno == errno.EACCES:
+        return "permission denied; ports below 1024 need root or CAP_NET_BIND_SERVICE"
+    if error.errno == errno.EADDRNOTAVAIL:
+        return "this machine has no such address"
+    return error.strerror or str(error)

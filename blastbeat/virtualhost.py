@@ -1,0 +1,84 @@
+"""A virtualhost with everything it resolved at start: nodes, selector, encoder, filters, authenticators.
+
+Holds what the hot path calls directly; knows neither registry nor configuration files, and no connection.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from blastbeat.config.model import VirtualHostConfig
+from blastbeat.events import Request
+from blastbeat.forwarding import HostFacts
+from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
+from blastbeat.instance import Instance
+from blastbeat.nodes import NodeTable
+
+
+class Select(Protocol):
+    """A selector's bound method."""
+
+    def __call__(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView | None: ...
+
+
+class VirtualHost:
+    """One customer's site. `sessions` counts what is open now."""
+
+    __slots__ = (
+        "config",
+        "encode_request",
+        "filters",
+        "host",
+        "name",
+        "needs_view",
+        "node_authenticators",
+        "node_names",
+        "request_authenticators",
+        "request_type",
+        "retry_methods",
+        "select",
+        "sessions",
+        "table",
+        "watches_data",
+        "watches_responses",
+    )
+
+    def __init__(
+        self,
+        config: VirtualHostConfig,
+        table: NodeTable,
+        *,
+        select: Select,
+        request_type: bytes,
+        encode_request: Callable[[Request], bytes],
+        filters: Sequence[Filter] = (),
+        node_authenticators: Sequence[NodeAuthenticator] = (),
+        request_authenticators: Sequence[RequestAuthenticator] = (),
+    ) -> None:
+        self.config = config
+        self.name = config.name
+        self.table = table
+        self.select = select
+        self.request_type = request_type
+        self.encode_request = encode_request
+        self.filters = tuple(filters)
+        self.node_authenticators = tuple(node_authenticators)
+        self.request_authenticators = tuple(request_authenticators)
+        self.node_names = tuple(node.name for node in config.nodes)
+        self.host = HostFacts.of(config.name, raw_path_info=config.path_info == "raw")
+        self.retry_methods = tuple(method.encode() for method in config.retry_methods)
+        self.sessions = 0
+        # A filter that does not override a method is not called for it.
+        self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
+        self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)
+        self.needs_view = bool(self.filters or self.request_authenticators)
+
+    def candidates(self, names: Sequence[str], tried: set[Instance]) -> list[Instance]:
+        """Instances that may take a new session: available, agreed to by the authenticators, not yet tried."""
+        return [
+            instance
+            for name in names
+            for instance in self.table.instances(name)
+            if instance.is_available and self.name in instance.allowed and instance not in tried
+        ]

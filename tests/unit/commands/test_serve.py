@@ -1,0 +1,109 @@
+"""`blastbeat serve`: overrides, the ready line, and what is said before it. The server is a fake."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from blastbeat.commands import serve
+from blastbeat.config.model import Address, Config, ServerConfig, VirtualHostConfig
+from blastbeat.errors import ConfigError
+
+TEXT = '[blastbeat]\nbind = "127.0.0.1:80"\nzmq = "ipc:///x"\n[vhost."a.test"]\nnode = "app"\n'
+
+
+class FakeServer:
+    """Binds nothing; says it is ready and ends."""
+
+    def __init__(self, config: Config) -> None:
+        self.config = config
+        self.addresses = list(config.server.bind)
+        self.endpoints = list(config.server.zmq)
+        self.warnings = ["names can be taken"]
+        self.loop = ""
+
+    async def run(self, ready: Callable[..., None] | None = None) -> None:
+        self.loop = type(asyncio.get_running_loop()).__module__
+        assert ready is not None
+        ready(self)
+
+
+def options(config: Path | None, **given: str) -> argparse.Namespace:
+    return argparse.Namespace(
+        config=str(config) if config else None, **{"bind": None, "zmq": None, "log_level": None, **given}
+    )
+
+
+@pytest.fixture
+def config(tmp_path: Path) -> Path:
+    path = tmp_path / "x.toml"
+    path.write_text(TEXT)
+    return path
+
+
+def test_the_ready_line_follows_the_warnings(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert serve.run(options(config), FakeServer) == 0
+    said = capsys.readouterr()
+    assert said.err.splitlines()[-2:] == [
+        "warning: names can be taken",
+        f"ready http://127.0.0.1:80 zmq ipc:///x (1 virtualhost, driver auto, loop {loop_name()})",
+    ]
+    assert not said.out
+
+
+def loop_name() -> str:
+    return "uvloop" if serve.can_use_uvloop() else "asyncio"
+
+
+def test_the_command_line_replaces_single_keys(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    serve.run(options(config, bind="[::1]:81", zmq="ipc:///y", log_level="error"), FakeServer)
+    assert "ready http://[::1]:81 zmq ipc:///y " in capsys.readouterr().err
+
+
+def test_a_bad_override_is_a_bad_configuration(config: Path) -> None:
+    with pytest.raises(ConfigError, match="--bind = 'nonsense:x'"):
+        serve.run(options(config, bind="nonsense:x"), FakeServer)
+
+
+def test_warnings_of_the_configuration_are_said(config: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    config.write_text(TEXT + 'alias = ["b.test", "b.test"]\n')
+    serve.run(options(config), FakeServer)
+    assert f"{config}:6: warning: " in capsys.readouterr().err
+
+
+def test_the_faster_loop_is_used_where_it_is_installed(
+    config: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "uvloop", None)
+    serve.run(options(config), FakeServer)
+    assert capsys.readouterr().err.endswith("loop asyncio)\n")
+
+
+@pytest.mark.parametrize(
+    ("addresses", "endpoints", "hosts", "text"),
+    [
+        ([Address("", 80)], ["ipc:///x"], 2, "ready http://*:80 zmq ipc:///x (2 virtualhosts, "),
+        (
+            [Address("::1", 80), Address("1.2.3.4", 9)],
+            [],
+            0,
+            "ready http://[::1]:80 http://1.2.3.4:9 (0 virtual",
+        ),
+        (
+            [],
+            ["ipc:///x", "tcp://[::]:5"],
+            1,
+            "ready zmq ipc:///x tcp://[::]:5 (1 virtualhost, driver h11, loop asyncio)",
+        ),
+    ],
+)
+def test_the_ready_line(addresses: list[Address], endpoints: list[str], hosts: int, text: str) -> None:
+    config = Config(
+        server=ServerConfig(bind=tuple(addresses), zmq=tuple(endpoints), driver="h11"),
+        virtualhosts=tuple(VirtualHostConfig(f"{n}.test") for n in range(hosts)),
+    )
+    assert serve.ready_line(FakeServer(config), config, "asyncio.unix_events").startswith(text)

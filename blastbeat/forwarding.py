@@ -15,13 +15,13 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_netw
 
 from blastbeat.errors import ConfigError, Problem
 from blastbeat.events import Headers, Request, RequestHead
-from blastbeat.headers import field_items, field_value
+from blastbeat.headers import NameTable, field_items, field_value
+
+MAX_NODE_LENGTH = 64
+"""Bytes of an entry of such a chain: an IPv6 address in brackets with a port has 47."""
 
 MAX_FORWARDED_HOPS = 32
 """Entries of a forwarding chain that are looked at, from the right: the rest is nobody's proxy."""
-
-MAX_CACHED_NAMES = 1024
-"""Field names whose treatment is remembered; names beyond are judged anew each time."""
 
 # ---------------------------------------------------------------- which fields go on
 
@@ -53,29 +53,7 @@ def _treatment(name: bytes) -> int:
     return _PASS
 
 
-class _Treatments(dict[bytes, int]):
-    """Remembers the treatment of each name, up to MAX_CACHED_NAMES."""
-
-    def __missing__(self, name: bytes) -> int:
-        treatment = _treatment(name)
-        if len(self) < MAX_CACHED_NAMES:
-            self[name] = treatment
-        return treatment
-
-
-_TREATMENTS = _Treatments()
-# Present from the start, so that names made up by clients cannot keep the usual ones out.
-for _name in (
-    b"accept accept-charset accept-encoding accept-language access-control-request-headers authorization"
-    b" access-control-request-method cache-control connection content-encoding content-length content-type"
-    b" cookie dnt expect forwarded host if-match if-modified-since if-none-match if-range keep-alive origin"
-    b" pragma priority range referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest"
-    b" sec-fetch-mode sec-fetch-site sec-fetch-user sec-websocket-extensions sec-websocket-key"
-    b" sec-websocket-protocol sec-websocket-version te trailer transfer-encoding upgrade user-agent via"
-    b" upgrade-insecure-requests x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip x-request-id"
-    b" x-requested-with"
-).split():
-    _TREATMENTS[_name] = _treatment(_name)
+_TREATMENTS = NameTable(_treatment)
 
 
 # ---------------------------------------------------------------- trusted proxies
@@ -198,12 +176,12 @@ def forwarded_origin(headers: Headers, connection: ConnectionFacts) -> Origin:
     addr, port, scheme = connection.origin.addr, connection.origin.port, b""
     depth = 0
     for entry, proto in reversed(chain[-MAX_FORWARDED_HOPS:]):
-        parsed = _parse_node(entry)
+        parsed = _parse_node(entry) if len(entry) <= MAX_NODE_LENGTH else None
+        scheme = proto  # believed also where the address is hidden: who wrote it is trusted
+        depth += 1
         if parsed is None:
             break
         addr, port = parsed
-        scheme = proto
-        depth += 1
         if proxies is None or not proxies.trusts(addr.decode()):
             break
     if not scheme:
@@ -228,7 +206,7 @@ def _forwarded_chain(elements: list[bytes]) -> list[tuple[bytes, bytes]]:
 _NODE = re.compile(rb"\[([0-9a-f:.]+)\](?::([0-9]{1,5}))?|([0-9.]+)(?::([0-9]{1,5}))?|([0-9a-f:.]+)")
 
 
-@lru_cache(maxsize=1024)
+@lru_cache(maxsize=1024)  # entries are at most MAX_NODE_LENGTH bytes
 def _parse_node(entry: bytes) -> tuple[bytes, bytes] | None:
     """Address and port of ``192.0.2.1``, ``192.0.2.1:80``, ``2001:db8::1`` or ``[2001:db8::1]:80``."""
     match = _NODE.fullmatch(entry)

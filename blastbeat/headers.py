@@ -7,10 +7,13 @@ Pure functions over bytes. Checks the grammar of RFC 9112 §2–5, lenient only 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import TypeVar
 
 from blastbeat.errors import NodeError
 from blastbeat.events import Buffer, Headers, NodeHead
+
+T = TypeVar("T")
 
 MAX_RESPONSE_HEAD = 64 * 1024
 """Bytes a node's response head may have, its empty line included: as many as a client's may."""
@@ -203,3 +206,43 @@ def combine(headers: Sequence[tuple[bytes, bytes]]) -> dict[bytes, bytes]:
 def without(headers: Iterable[tuple[bytes, bytes]], names: frozenset[bytes]) -> Headers:
     """The fields whose lower-cased name is not in `names`."""
     return [field for field in headers if field[0].lower() not in names]
+
+
+# ---------------------------------------------------------------- what is known of names
+
+MAX_TABLE_NAMES = 1024
+"""Names a NameTable remembers; what comes later is worked out anew each time."""
+
+MAX_TABLE_NAME_LENGTH = 64
+"""Bytes of a name it remembers: with the number above, the bound of its memory."""
+
+_USUAL_NAMES = (
+    b"accept accept-charset accept-encoding accept-language access-control-request-headers authorization"
+    b" access-control-request-method cache-control connection content-encoding content-length content-type"
+    b" cookie dnt expect forwarded host if-match if-modified-since if-none-match if-range keep-alive origin"
+    b" pragma priority range referer sec-ch-ua sec-ch-ua-mobile sec-ch-ua-platform sec-fetch-dest"
+    b" sec-fetch-mode sec-fetch-site sec-fetch-user sec-websocket-extensions sec-websocket-key"
+    b" sec-websocket-protocol sec-websocket-version te trailer transfer-encoding upgrade user-agent via"
+    b" upgrade-insecure-requests x-forwarded-for x-forwarded-host x-forwarded-proto x-real-ip x-request-id"
+    b" x-requested-with"
+).split()
+
+
+class NameTable(dict[bytes, T]):
+    """What a function says of a field name, remembered: `table[name]`, name in lower case.
+
+    Bounded, and the usual names are there from the start, so that names made up by clients can neither fill
+    the memory nor keep the usual ones out.
+    """
+
+    __slots__ = ("_compute",)
+
+    def __init__(self, compute: Callable[[bytes], T]) -> None:
+        super().__init__((name, compute(name)) for name in _USUAL_NAMES)
+        self._compute = compute
+
+    def __missing__(self, name: bytes) -> T:
+        value = self._compute(name)
+        if len(self) < MAX_TABLE_NAMES and len(name) <= MAX_TABLE_NAME_LENGTH:
+            self[name] = value
+        return value

@@ -7,38 +7,39 @@ is decided before (`blastbeat.forwarding`); authenticators' CGI variables have n
 from __future__ import annotations
 
 from blastbeat import hookimpl
+from blastbeat.errors import PluginError
 from blastbeat.events import Buffer, NodeHead, Request
-from blastbeat.headers import parse_response_head
+from blastbeat.headers import NameTable, parse_response_head
 from blastbeat.interfaces import Options, Register
 
-MAX_CACHED_NAMES = 1024
-"""Field names whose spelling is remembered; names beyond are spelled anew each time."""
 
-
-class _Spellings(dict[bytes, bytes]):
-    """Field names in the usual capitals, which simple nodes compare with, and the colon."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        spelling = name.title() + b": "
-        if len(self) < MAX_CACHED_NAMES:
-            self[name] = spelling
-        return spelling
+def _spelling(name: bytes) -> bytes:
+    """In the usual capitals, which simple nodes compare with, and with the colon."""
+    return name.title() + b": "
 
 
 class HeadersEncoder:
     """Encodes requests as HTTP/1.1 heads and decodes response heads."""
 
     def __init__(self) -> None:
-        self._spellings = _Spellings()
+        self._spellings = NameTable(_spelling)
 
     def encode_request(self, request: Request) -> bytes:
-        """Request line, fields and empty line, every line ended by CRLF."""
+        """Request line, fields and empty line, every line ended by CRLF.
+
+        Raises PluginError for a line break within target or value. The gate lets none in; a filter that
+        rewrites a request could.
+        """
         parts = [request.method, b" ", request.target, b" HTTP/1.1\r\n"]
         spellings = self._spellings
         for name, value in request.headers:
             parts += (spellings[name], value, b"\r\n")
         parts.append(b"\r\n")
-        return b"".join(parts)
+        text = b"".join(parts)
+        lines = len(request.headers) + 2
+        if text.count(b"\n") != lines or text.count(b"\r") != lines:
+            raise PluginError("headers", "a rewritten request holds a line break in its target or a field")
+        return text
 
     def decode(self, body: Buffer) -> NodeHead:
         return parse_response_head(body)

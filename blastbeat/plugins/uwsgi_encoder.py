@@ -10,47 +10,50 @@ from urllib.parse import unquote_to_bytes
 from blastbeat import hookimpl
 from blastbeat.errors import ClientError, NodeError
 from blastbeat.events import Buffer, NodeHead, Request
-from blastbeat.headers import combine, response_head
+from blastbeat.headers import NameTable, combine, response_head
 from blastbeat.interfaces import Options, Register
 
 MAX_SIZE = 65535
 """Bytes of all variables, of one name, of one value: the format's lengths have 16 bits."""
 
-MAX_CACHED_NAMES = 1024
-"""Field names whose variable is remembered; names beyond are spelled anew each time."""
-
 PREFIX_SIZE = 4
+
+
+class _Sizes(dict[int, bytes]):
+    """Lengths as the format writes them; ready made up to 1 KiB, a third of the time saved."""
+
+    def __missing__(self, size: int) -> bytes:
+        return size.to_bytes(2, "little")
+
+
+_SIZES = _Sizes((size, size.to_bytes(2, "little")) for size in range(1024))
 
 
 def _sized(text: bytes) -> bytes:
     """`text` behind its length. Raises OverflowError beyond MAX_SIZE."""
-    return len(text).to_bytes(2, "little") + text
+    return _SIZES[len(text)] + text
 
 
-class _Variables(dict[bytes, bytes]):
+def _variable(name: bytes) -> bytes:
     """The variable of a field, behind its length: ``HTTP_ACCEPT`` for ``accept``."""
-
-    def __missing__(self, name: bytes) -> bytes:
-        variable = _sized(b"HTTP_" + name.upper().replace(b"-", b"_"))
-        if len(self) < MAX_CACHED_NAMES:
-            self[name] = variable
-        return variable
+    variable = name.upper().replace(b"-", b"_")
+    return _sized(variable if name in _NOT_AS_HTTP else b"HTTP_" + variable)
 
 
+_NOT_AS_HTTP = (b"content-type", b"content-length")
 _METHOD, _URI, _PATH, _QUERY, _SCRIPT, _PROTOCOL, _NAME, _PORT, _ADDR, _REMOTE_PORT, _SCHEME = (
     _sized(name)
     for name in b"REQUEST_METHOD REQUEST_URI PATH_INFO QUERY_STRING SCRIPT_NAME SERVER_PROTOCOL SERVER_NAME"
     b" SERVER_PORT REMOTE_ADDR REMOTE_PORT REQUEST_SCHEME".split()
 )
 _HTTPS_ON = _sized(b"HTTPS") + _sized(b"on")
-_NOT_AS_HTTP = {b"content-type": _sized(b"CONTENT_TYPE"), b"content-length": _sized(b"CONTENT_LENGTH")}
 
 
 class UwsgiEncoder:
     """Encodes requests as CGI variables and decodes response heads."""
 
     def __init__(self) -> None:
-        self._variables = _Variables(_NOT_AS_HTTP)
+        self._variables = NameTable(_variable)
 
     def encode_request(self, request: Request) -> bytes:
         """Raises ClientError(431) when the variables do not fit the format."""
@@ -69,28 +72,31 @@ class UwsgiEncoder:
         script = request.script_name
         if script and path.startswith(script) and path[len(script) : len(script) + 1] in (b"", b"/"):
             path = path[len(script) :]
-        parts: list[bytes] = []
-        for name, value in (
-            (_METHOD, request.method),
-            (_URI, request.target),
-            (_PATH, path),
-            (_QUERY, query),
-            (_SCRIPT, script),
-            (_PROTOCOL, b"HTTP/" + request.version),
-            (_NAME, request.server_name),
-            (_PORT, request.server_port),
-            (_ADDR, request.remote_addr),
-            (_REMOTE_PORT, request.remote_port),
-            (_SCHEME, request.scheme),
-        ):
-            parts += (name, len(value).to_bytes(2, "little"), value)
-        if request.scheme == b"https":
+        method, target, sizes = request.method, request.target, _SIZES
+        name, port, scheme = request.server_name, request.server_port, request.scheme
+        addr, remote_port, protocol = request.remote_addr, request.remote_port, b"HTTP/" + request.version
+        # fmt: off
+        parts = [
+            _METHOD, sizes[len(method)], method,
+            _URI, sizes[len(target)], target,
+            _PATH, sizes[len(path)], path,
+            _QUERY, sizes[len(query)], query,
+            _SCRIPT, sizes[len(script)], script,
+            _PROTOCOL, sizes[len(protocol)], protocol,
+            _NAME, sizes[len(name)], name,
+            _PORT, sizes[len(port)], port,
+            _ADDR, sizes[len(addr)], addr,
+            _REMOTE_PORT, sizes[len(remote_port)], remote_port,
+            _SCHEME, sizes[len(scheme)], scheme,
+        ]
+        # fmt: on
+        if scheme == b"https":
             parts.append(_HTTPS_ON)
         variables = self._variables
         for field, value in combine(request.headers).items():
-            parts += (variables[field], len(value).to_bytes(2, "little"), value)
+            parts += (variables[field], sizes[len(value)], value)
         for field, value in request.variables:
-            parts += (_sized(field), len(value).to_bytes(2, "little"), value)
+            parts += (_sized(field), sizes[len(value)], value)
         return parts
 
     def decode(self, body: Buffer) -> NodeHead:

@@ -6,6 +6,8 @@ import os
 
 from hypothesis import settings
 
+pytest_plugins = ["tests.helpers.fixtures"]
+
 # `make fuzz` raises the number of examples; by default the property tests are the same on every run.
 settings.register_profile("default", deadline=None, derandomize=True)
 settings.register_profile(

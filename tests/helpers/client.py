@@ -6,6 +6,7 @@ Knows nothing of the server's code, and forgives nothing.
 from __future__ import annotations
 
 import re
+import select
 import socket
 import struct
 from collections.abc import Sequence
@@ -131,6 +132,12 @@ class RawClient:
         del self._buffer[:number]
         return data
 
+    def read_some(self, most: int) -> bytes:
+        """At least one byte and at most `most`."""
+        if not self._buffer:
+            self._fill("anything")
+        return self.read_exactly(min(most, len(self._buffer)))
+
     def read_chunk(self) -> bytes:
         """The payload of the next chunk; empty for the last one, which must come without trailers."""
         while b"\r\n" not in self._buffer:
@@ -141,6 +148,10 @@ class RawClient:
         payload = self.read_exactly(int(line, 16))
         assert self.read_exactly(2) == b"\r\n", "a chunk without its line end"
         return payload
+
+    def wait_input(self, seconds: float) -> bool:
+        """Whether anything, or the end, can be read within `seconds`."""
+        return bool(self._buffer or select.select([self._socket], [], [], seconds)[0])
 
     def read_to_eof(self) -> bytes:
         """Everything up to the end of the connection, however it ends."""

@@ -5,6 +5,7 @@ Knows ZeroMQ and `protocol.md`, nothing of the server's code.
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -58,6 +59,7 @@ class ScriptedNode:
         self._context = context
         self._endpoint = endpoint
         self._receive_queue = receive_queue
+        self._inbox: deque[Message] = deque()  # came while waiting for something else
         self._socket = self._connect()
 
     # ------------------------------------------------------------ sending
@@ -98,6 +100,8 @@ class ScriptedNode:
     def maybe_receive(self, patience: float) -> Message | None:
         """The next message that is not housekeeping, None when none came within `patience` seconds of
         silence."""
+        if self._inbox:
+            return self._inbox.popleft()
         while self._socket.poll(int(patience * 1000), zmq.POLLIN):
             frames = self._socket.recv_multipart()
             assert len(frames) == 3, f"the server sent {len(frames)} frames: {frames}"
@@ -186,7 +190,9 @@ class ScriptedNode:
     def _next_housekeeping(self) -> None:
         frames = self._socket.recv_multipart() if self._socket.poll(int(PATIENCE * 1000)) else None
         assert frames is not None, f"node {self.name}: the server says nothing"
-        assert self._is_housekeeping(Message(*frames)), f"unexpected {frames}"
+        message = Message(*frames)
+        if not self._is_housekeeping(message):
+            self._inbox.append(message)
 
     def _is_housekeeping(self, message: Message) -> bool:
         if message.sid:

@@ -80,13 +80,13 @@ class RunningServer:
 
     @property
     def port(self) -> int:
-        """Of the first listener."""
-        return self.server.addresses[0].port
+        """Of the shared listener."""
+        return next(address.port for address in self.server.addresses if address.host == "127.0.0.1")
 
     @property
     def endpoint(self) -> str:
-        """The first real endpoint nodes can connect to."""
-        return self.server.endpoints[0]
+        """Where nodes can connect: of the shared ROUTER, which alone is tcp in tests."""
+        return next(endpoint for endpoint in self.server.endpoints if endpoint.startswith("tcp:"))
 
     @property
     def counters(self) -> Counters:

@@ -106,8 +106,12 @@ class Stage:
         self._nodes.append(node)
         return node
 
-    def client(self, *, receive_buffer: int | None = None, port: int | None = None) -> RawClient:
-        client = RawClient(port or self.server.port, receive_buffer=receive_buffer)
+    def client(
+        self, *, receive_buffer: int | None = None, address: tuple[str, int] | None = None
+    ) -> RawClient:
+        """A connection, to the shared listener unless `address` names another."""
+        host, port = address or ("127.0.0.1", self.server.port)
+        client = RawClient(port, host=host, receive_buffer=receive_buffer)
         self._clients.append(client)
         return client
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from tests.helpers.client import RawClient
 from tests.helpers.node import ScriptedNode, head
 from tests.helpers.stage import Stage
 

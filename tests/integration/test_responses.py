@@ -36,7 +36,7 @@ class Exchange:
 
 
 def test_head_fields(stage: Stage) -> None:
-    """Names and repetitions as the node has them; `Date` and `Server` are added, hop-by-hop fields dropped."""
+    """Names and repetitions as the node has them; `Date` and `Server` added, hop-by-hop fields dropped."""
     exchange = Exchange(stage)
     fields = [
         ("x-Odd-CASE", "1"),

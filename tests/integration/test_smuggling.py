@@ -1,4 +1,4 @@
-"""`protocol.md` §6: anything ambiguous about length or host is refused with 400 and closed, never forwarded."""
+"""`protocol.md` §6: what is ambiguous about length or host is refused with 400, closed, never forwarded."""
 
 from __future__ import annotations
 

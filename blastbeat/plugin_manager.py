@@ -7,6 +7,7 @@ import, and nothing is global: each manager has its own plugins. What a plugin r
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from importlib.metadata import EntryPoint
@@ -26,7 +27,11 @@ from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list
 
 _HOOK_OF_KIND = {kind: f"{hookspecs.PREFIX}register_{kind.replace('-', '_')}s" for kind in KINDS}
 _HOOK_OF_NOTICE = {notice: hookspecs.PREFIX + notice for notice in NOTICES}
-_HOOKS = frozenset(name for name in vars(hookspecs) if name.startswith(hookspecs.PREFIX))
+_HOOKS = {
+    name: next(iter(inspect.signature(hook).parameters))
+    for name, hook in vars(hookspecs).items()
+    if name.startswith(hookspecs.PREFIX)
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,7 +181,7 @@ class PluginManager:
         try:
             self._pluggy.register(plugin.object, name=plugin.source.name)
         except (pluggy.PluginValidationError, ValueError) as error:
-            why = f"({plugin.source.origin}) {_first_line(error)}"
+            why = f"({plugin.source.origin}) {' '.join(str(error).split())}"
             raise PluginError(plugin.source.name, why) from error
 
     def _check_names(self, problems: _Problems) -> None:

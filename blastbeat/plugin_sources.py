@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, entry_points
@@ -80,9 +80,9 @@ def given(plugins: Iterable[object]) -> list[Source]:
     return sources
 
 
-def read_hooks(plugin: object, name: str, hooks: frozenset[str]) -> tuple[str, ...]:
+def read_hooks(plugin: object, name: str, hooks: Mapping[str, str]) -> tuple[str, ...]:
     """The hooks `plugin` implements, in alphabetical order. Raises PluginError for a misspelt one, one
-    without `@hookimpl`, and one that is not an ordinary function."""
+    without `@hookimpl`, and one that could never be called. `hooks` maps each hook to its one argument."""
     found = []
     for attribute in dir(plugin):
         function = getattr(plugin, attribute, None)
@@ -95,14 +95,14 @@ def read_hooks(plugin: object, name: str, hooks: frozenset[str]) -> tuple[str, .
         if hook not in hooks:
             hint = did_you_mean(hook, hooks) or f"the hooks are: {list_names(hooks)}"
             raise PluginError(name, f"there is no hook {hook}; {hint}")
-        breach = _find_breach(function, marks)
+        breach = _find_breach(function, marks, hooks[hook])
         if breach:
             raise PluginError(name, f"{attribute} {breach}")
         found.append(hook)
     return tuple(sorted(found))
 
 
-def _find_breach(function: Any, marks: dict[str, Any]) -> str:
+def _find_breach(function: Any, marks: dict[str, Any], argument: str) -> str:
     # pluggy would call each of these and take the coroutine or generator it gets for a result.
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return "is `async def`; hooks never await, only a request authenticator may"
@@ -110,6 +110,13 @@ def _find_breach(function: Any, marks: dict[str, Any]) -> str:
         return "is a wrapper; BlastBeat's hooks have none"
     if inspect.isgeneratorfunction(function):
         return "is a generator; a hook is an ordinary function"
+    needed = [
+        parameter.name
+        for parameter in inspect.signature(function).parameters.values()
+        if parameter.default is parameter.empty
+    ]
+    if needed not in ([], [argument]):
+        return f"takes ({', '.join(needed)}), but is called with ({argument})"
     return ""
 
 
@@ -119,6 +126,8 @@ def _name_of(value: str) -> str:
 
 def _from_entry_point(point: EntryPoint, origin: str, version: str, is_installed: bool = False) -> Source:
     def load() -> object:
+        if not point.pattern.match(point.value):
+            raise ValueError(f"entry point {point.value!r} is neither `module` nor `module:attribute`")
         loaded = point.load()
         # A class is made anew for each manager, so that a plugin with state needs no globals.
         return loaded() if inspect.isclass(loaded) else loaded

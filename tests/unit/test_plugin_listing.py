@@ -1,0 +1,30 @@
+"""Tests of `blastbeat.plugin_listing`."""
+
+from __future__ import annotations
+
+from blastbeat.plugin_listing import PluginInfo, format_plugins
+
+
+def test_everything_known_of_a_plugin_is_shown() -> None:
+    active = PluginInfo(
+        "round-robin",
+        "1.0",
+        "built in",
+        "active",
+        hooks=("node_up", "register_selectors"),
+        registered=(("selector", "round-robin"), ("selector", "other")),
+        replaced=(("selector", "other", "sample"),),
+    )
+    failed = PluginInfo("rules", "", "/etc/rules.py", "failed", "plugin 'rules': no")
+    assert format_plugins([active, failed]).splitlines() == [
+        "round-robin: active (built in 1.0)",
+        "    hooks      node_up, register_selectors",
+        "    registers  selector round-robin",
+        "               selector other (replaced by sample)",
+        "rules: failed (/etc/rules.py)",
+        "    reason     plugin 'rules': no",
+    ]
+
+
+def test_no_plugins_no_text() -> None:
+    assert format_plugins([]) == ""

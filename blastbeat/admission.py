@@ -18,8 +18,8 @@ from blastbeat.exchange import Exchange
 from blastbeat.forwarding import build_request
 from blastbeat.interfaces import Allow, Answer, RequestView, Route
 from blastbeat.sessions import Sessions
-from blastbeat.virtualhost import VirtualHost
 from blastbeat.vhosts import HostTable
+from blastbeat.virtualhost import VirtualHost
 
 if TYPE_CHECKING:
     from blastbeat.dispatcher import Dispatcher
@@ -146,7 +146,9 @@ class Admission:
 
     # ------------------------------------------------------------ filters while the exchange runs
 
-    def filter_response(self, exchange: Exchange, virtualhost: VirtualHost, head: ResponseHead) -> ResponseHead:
+    def filter_response(
+        self, exchange: Exchange, virtualhost: VirtualHost, head: ResponseHead
+    ) -> ResponseHead:
         """The final head as the filters want it; one that raises is skipped and logged."""
         assert exchange.view is not None
         for each in virtualhost.watches_responses:

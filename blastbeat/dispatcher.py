@@ -1,22 +1,22 @@
 """Between the clients' streams and the nodes: pins sessions to instances, routes messages, retries hops.
 
-Implements what the ROUTERs report to (`NodeSink`). Knows neither sockets nor HTTP; the selectors and encoders it
-calls were resolved at start.
+Implements what the ROUTERs report to (`NodeSink`). Knows neither sockets nor HTTP; the selectors and
+encoders it calls were resolved at start.
 """
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from blastbeat.counters import Counters
 from blastbeat.errors import ClientError, NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
+from blastbeat.instance import Instance, InstanceRouter
 from blastbeat.interfaces import Clock, NodeCandidate, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
-from blastbeat.instance import Instance, InstanceRouter
 from blastbeat.nodes import NodeTable
 from blastbeat.ratelimit import RateLimit
 from blastbeat.session import Session
@@ -90,7 +90,8 @@ class Dispatcher:
             if self._open(stream, exchange, virtualhost, instance, body):
                 return
             candidates.remove(instance)
-        stream.fail(503, CloseReason.NO_INSTANCE, "no instance available" if not exchange.hops else "no other instance")
+        detail = "no other instance" if exchange.hops else "no instance available"
+        stream.fail(503, CloseReason.NO_INSTANCE, detail)
 
     def _select(
         self, virtualhost: VirtualHost, candidates: list[Instance], exchange: Exchange
@@ -194,7 +195,7 @@ class Dispatcher:
         if decode is None:
             self._drop(instance, "type", type)
             return
-        session: Session | None = instance.sessions.get(sid)  # type: ignore[assignment]  # ours alone
+        session = cast("Session | None", instance.sessions.get(sid))
         try:
             event = decode(body)
         except NodeError as error:
@@ -224,7 +225,7 @@ class Dispatcher:
 
     def _drain(self, instance: Instance) -> None:
         self.tables[instance.router].drain(instance, self.clock.monotonic())
-        for session in list(instance.sessions.values()):
+        for session in cast("list[Session]", list(instance.sessions.values())):
             session.owner.drop_idle_session(CloseReason.NODE_DRAIN)
 
     def _drop(self, instance: Instance, why: str, type: bytes) -> None:
@@ -247,9 +248,9 @@ class Dispatcher:
 
     def admit(self, instance: Instance, address: str | None) -> None:
         """An instance appears: which virtualhosts will have it is for their authenticators to say."""
-        view = instance.view
+        view, table = instance.view, self.tables[instance.router]
         for virtualhost in self.virtualhosts:
-            if instance.node not in virtualhost.node_names or virtualhost.table is not self.tables[instance.router]:
+            if instance.node not in virtualhost.node_names or virtualhost.table is not table:
                 continue
             candidate = NodeCandidate(
                 instance.node,
@@ -288,13 +289,13 @@ class Dispatcher:
         """No route for `node-grace`: its sessions end now."""
         self.counters.add("nodes.gone")
         log.warning("node %s is gone: %s", instance.view.identity, reason)
-        for session in list(instance.sessions.values()):
+        for session in cast("list[Session]", list(instance.sessions.values())):
             session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")
         self._node_notice(self.lifecycle.node_down, instance, "gone", reason)
         self.flush()
 
     def session_writable(self, instance: Instance, sid: bytes) -> None:
-        session = instance.sessions.get(sid)
+        session = self.sessions.by_sid.get(sid)
         if session is not None:
             session.upload.writable()
 
@@ -313,7 +314,9 @@ class Dispatcher:
     def _view(self, session: Session, reason: CloseReason | None) -> SessionView:
         view = session.instance.view
         connection = session.owner.client.view
-        return SessionView(session.sid, session.virtualhost.name, view.node, view.identity, connection, reason)
+        return SessionView(
+            session.sid, session.virtualhost.name, view.node, view.identity, connection, reason
+        )
 
     def _node_notice(
         self, notice: Callable[[NodeView], None] | None, instance: Instance, state: str, reason: str

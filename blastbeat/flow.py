@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections import deque
 
 from blastbeat.events import Buffer
-from blastbeat.interfaces import ClientSide
 from blastbeat.instance import Instance
+from blastbeat.interfaces import ClientSide
 
 
 class Upload:

@@ -8,7 +8,7 @@ code: it knows neither sockets nor bytes on the wire, neither sids nor instances
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from blastbeat.counters import Counters
 from blastbeat.errors import NodeError
@@ -27,7 +27,15 @@ from blastbeat.events import (
 from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant
 from blastbeat.interfaces import ClientSide
-from blastbeat.response import AWAITING, BODYLESS_STATUSES, COMPLETE, RawHead, ResponseBody, ResponseState
+from blastbeat.response import (
+    AWAITING,
+    BODYLESS_STATUSES,
+    COMPLETE,
+    RawHead,
+    ResponseBody,
+    ResponseOwner,
+    ResponseState,
+)
 from blastbeat.response import ResponseState as State
 
 

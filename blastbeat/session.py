@@ -13,8 +13,8 @@ from blastbeat.counters import Counters
 from blastbeat.events import CloseReason, NodeCredit, SessionEvent
 from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant, Upload
-from blastbeat.interfaces import ClientSide
 from blastbeat.instance import Instance
+from blastbeat.interfaces import ClientSide
 from blastbeat.response import ResponseOwner, ResponseState
 from blastbeat.response_side import ResponseSide
 
@@ -48,7 +48,17 @@ class Session:
     """`share` bounds the bytes queued towards the instance, `window` what a node with credit may be ahead of
     the client (bytes). The dispatcher makes it, its stream drives it."""
 
-    __slots__ = ("exchange", "exchanges", "grant", "instance", "owner", "response", "sid", "upload", "virtualhost")
+    __slots__ = (
+        "exchange",
+        "exchanges",
+        "grant",
+        "instance",
+        "owner",
+        "response",
+        "sid",
+        "upload",
+        "virtualhost",
+    )
 
     def __init__(
         self,

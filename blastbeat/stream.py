@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from blastbeat.answers import error_answer, plugin_answer
 from blastbeat.config.model import VirtualHostConfig
-from blastbeat.events import Buffer, CloseReason, RequestHead, ResponseHead
+from blastbeat.events import CloseReason, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
 from blastbeat.forwarding import ConnectionFacts
 from blastbeat.headers import field_items
@@ -241,7 +241,8 @@ class Stream:
         self._answer(exchange, *answered, reason, detail)
 
     def _closes_after(self, exchange: Exchange) -> bool:
-        """Whether an answer of the server's own is the last on this connection: unread body is not waited for."""
+        """Whether an answer of the server's own is the last on this connection: unread body is not waited
+        for."""
         unread = not exchange.request_read and exchange.head.has_body
         return exchange.close_after or unread or self._dispatcher.is_stopping
 
@@ -425,14 +426,16 @@ class Stream:
             self.abandon(CloseReason.LINGER_OVER, "the upload went on too long after the response")
         elif exchange.status:
             self.response_cut(CloseReason.IDLE_TIMEOUT, f"no byte either way for {policy.idle_timeout:g} s")
-        elif not exchange.request_read and not self._is_held() and now >= self._read_touched + policy.body_timeout:
+        elif self._is_body_overdue(exchange, now):
             self.fail(408, CloseReason.SLOW_REQUEST, f"no byte of the body for {policy.body_timeout:g} s")
         else:
             detail = f"no answer from the node for {policy.response_timeout:g} s"
             self.fail(504, CloseReason.RESPONSE_TIMEOUT, detail)
 
+    def _is_body_overdue(self, exchange: Exchange, now: float) -> bool:
+        waits = not exchange.request_read and not self._is_held() and self.policy.body_timeout > 0
+        return waits and now >= self._read_touched + self.policy.body_timeout
+
     def _is_held(self) -> bool:
         session = self.session
         return self.phase is Phase.ADMITTING or (session is not None and session.upload.is_held)
-
-

@@ -11,8 +11,8 @@ from typing import Protocol
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import Request
 from blastbeat.forwarding import HostFacts
-from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
 from blastbeat.instance import Instance
+from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
 from blastbeat.nodes import NodeTable
 
 
@@ -75,7 +75,8 @@ class VirtualHost:
         self.needs_view = bool(self.filters or self.request_authenticators)
 
     def candidates(self, names: Sequence[str], tried: set[Instance]) -> list[Instance]:
-        """Instances that may take a new session: available, agreed to by the authenticators, not yet tried."""
+        """Instances that may take a new session: available, agreed to by the authenticators, not yet
+        tried."""
         return [
             instance
             for name in names

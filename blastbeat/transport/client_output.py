@@ -1,4 +1,5 @@
-"""The way out to one client: gathers what is sent in a turn, writes it at once, and watches who does not take it.
+"""The way out to one client: gathers what is sent in a turn, writes it at once, and watches who does not
+take it.
 
 Knows the driver's output side and the transport. Never waits: a client over its bounds is given up
 (`design.md` §6), because one slow client must never hold up the ROUTER.
@@ -152,6 +153,12 @@ class ClientOutput:
             self._output_hold = None
 
     # ------------------------------------------------------------ clients that do not keep up
+
+    def deadline(self) -> float:
+        raise NotImplementedError
+
+    def expire(self, now: float) -> None:
+        raise NotImplementedError
 
     def pause_writing(self) -> None:
         """The transport's buffer is over its bound (asyncio calls this)."""

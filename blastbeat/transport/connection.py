@@ -49,7 +49,11 @@ class Connection(ClientOutput, asyncio.Protocol):
     )
 
     def __init__(
-        self, context: ConnectionContext, listener: Hashable, number: int, on_lost: Callable[[Connection], None]
+        self,
+        context: ConnectionContext,
+        listener: Hashable,
+        number: int,
+        on_lost: Callable[[Connection], None],
     ) -> None:
         driver = context.driver.new_driver(context.limits)
         driver.date_now = context.date_now

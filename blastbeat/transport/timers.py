@@ -1,6 +1,7 @@
 """A coarse timer wheel: deadlines that move with every byte cost an attribute, not a timer.
 
-What is watched says by itself when it is due; the wheel only asks again at that time. Resolution TICK seconds.
+What is watched says by itself when it is due; the wheel only asks again at that time. Resolution TICK
+seconds.
 """
 
 from __future__ import annotations
@@ -8,6 +9,8 @@ from __future__ import annotations
 import asyncio
 from math import inf
 from typing import Protocol
+
+from blastbeat.interfaces import Clock
 
 TICK = 0.1
 """Seconds between two looks. Timeouts are late by up to this much."""
@@ -30,11 +33,12 @@ class Watched(Protocol):
 class TimerWheel:
     """Watches until `close`. One loop timer, whatever the number of deadlines."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
         self._loop = loop
+        self._now = clock.monotonic
         self._slots: dict[int, list[Watched]] = {}
         self._handle: asyncio.TimerHandle | None = None
-        self._at = self._slot(loop.time())
+        self._at = self._slot(self._now())
 
     @staticmethod
     def _slot(time: float) -> int:
@@ -49,7 +53,7 @@ class TimerWheel:
         slot = max(self._slot(due), self._at + 1)
         self._slots.setdefault(slot, []).append(watched)
         if self._handle is None:
-            self._at = max(self._at, self._slot(self._loop.time()) - 1)
+            self._at = max(self._at, self._slot(self._now()) - 1)
             self._handle = self._loop.call_later(TICK, self._tick)
 
     def close(self) -> None:
@@ -60,7 +64,7 @@ class TimerWheel:
             self._handle = None
 
     def _tick(self) -> None:
-        now = self._loop.time()
+        now = self._now()
         current = int(now / TICK)
         due = [slot for slot in self._slots if slot <= current] if self._slots else []
         self._at = current

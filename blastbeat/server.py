@@ -1,0 +1,226 @@
+"""One server's life: build, bind, run, drain, stop.
+
+The composition root: it alone knows all the parts. It decides nothing about requests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+from collections.abc import Callable, Coroutine, Sequence
+from typing import Any
+
+import anyio
+import anyio.lowlevel
+from anyio.abc import TaskGroup
+
+from blastbeat.admission import Admission
+from blastbeat.assembly import Parts, build_parts
+from blastbeat.config.model import Address, Config
+from blastbeat.counters import Counters
+from blastbeat.dispatcher import Dispatcher
+from blastbeat.forwarding import TrustedProxies
+from blastbeat.interfaces import HttpLimits, ServerView
+from blastbeat.lifecycle import Lifecycle
+from blastbeat.plugin_manager import PluginManager
+from blastbeat.sessions import Sessions
+from blastbeat.transport.clock import DateField, SystemClock
+from blastbeat.transport.connection import Connection
+from blastbeat.transport.context import ConnectionContext
+from blastbeat.transport.listener import Listener
+from blastbeat.transport.outputs import OutputAccount, Outputs
+from blastbeat.transport.timers import TimerWheel
+
+log = logging.getLogger(__name__)
+
+
+class Server:
+    """Built from a configuration; `run` once. `plugins` are further plugin objects beside the configured
+    ones.
+
+    After `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures.
+    """
+
+    def __init__(self, config: Config, *, plugins: Sequence[object] = ()) -> None:
+        self.config = config
+        self.counters = Counters()
+        self.addresses: list[Address] = []
+        self.endpoints: list[str] = []
+        self.warnings: list[str] = []
+        self.driver_name = ""
+        self._plugins = tuple(plugins)
+        self._clock = SystemClock()
+        self._lifecycle = Lifecycle()
+        self._listeners: list[Listener] = []
+        self._sessions: Sessions | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._stop_asked: anyio.Event | None = None
+        self._abort_asked: anyio.Event | None = None
+        self._emptied: anyio.Event | None = None
+
+    @property
+    def session_count(self) -> int:
+        """Sessions open now."""
+        return len(self._sessions.by_sid) if self._sessions is not None else 0
+
+    @property
+    def connection_count(self) -> int:
+        """Client connections open now."""
+        return sum(len(listener.connections) for listener in self._listeners)
+
+    def stop(self) -> None:
+        """Finish what runs and end; called again, end at once. Safe from any thread."""
+        loop = self._loop
+        if loop is not None:
+            with contextlib.suppress(RuntimeError):  # it has ended meanwhile
+                loop.call_soon_threadsafe(self._ask_to_stop)
+
+    def _ask_to_stop(self) -> None:
+        assert self._stop_asked is not None and self._abort_asked is not None
+        if self._stop_asked.is_set():
+            self._abort_asked.set()
+        self._stop_asked.set()
+
+    async def run(
+        self, ready: Callable[[Server], None] | None = None, *, handle_signals: bool = True
+    ) -> None:
+        """Until `stop`, or SIGTERM or SIGINT. `ready` is called when everything is bound.
+
+        Raises ConfigError, PluginError or StartError when it does not come to that.
+        """
+        self._loop = asyncio.get_running_loop()
+        self._stop_asked, self._abort_asked, self._emptied = anyio.Event(), anyio.Event(), anyio.Event()
+        manager = PluginManager.for_config(self.config, plugins=self._plugins)
+        manager.load()
+        registry = manager.build_registry()
+        self._lifecycle = manager.lifecycle()
+        parts = build_parts(self.config, registry, self.counters, self._clock)
+        self.driver_name = parts.driver_name
+        async with anyio.create_task_group() as tasks:
+            timers = TimerWheel(self._loop, self._clock)
+            dispatcher = self._connect_parts(parts, tasks, timers)
+            try:
+                await self._serve(parts, dispatcher, tasks, ready, handle_signals)
+            finally:
+                timers.close()
+                for listener in self._listeners:
+                    listener.close()
+                for router in parts.routers.values():
+                    router.close()
+                tasks.cancel_scope.cancel()
+        self._tell(self._lifecycle.server_stopped)
+
+    def _connect_parts(self, parts: Parts, tasks: TaskGroup, timers: TimerWheel) -> Dispatcher:
+        config, loop = self.config.server, self._loop
+        assert loop is not None
+        sessions = self._sessions = Sessions(config.sessions, os.urandom, self.counters)
+        outputs = Outputs(loop)
+        dispatcher = Dispatcher(
+            parts.decoders,
+            sessions,
+            self._lifecycle,
+            self.counters,
+            self._clock,
+            session_share=config.session_share,
+            credit=config.credit,
+            flush=outputs.flush,
+        )
+
+        def spawn(work: Coroutine[Any, Any, None]) -> None:
+            tasks.start_soon(lambda: work)
+
+        dispatcher.admission = Admission(parts.hosts, sessions, dispatcher, spawn, _make_request_id)
+        dispatcher.virtualhosts = parts.virtualhosts
+        for router in parts.routers.values():
+            router.sink = dispatcher
+            dispatcher.tables[router] = router.table
+        context = ConnectionContext(
+            config=config,
+            limits=HttpLimits(config.max_head, config.max_uri, config.max_headers),
+            driver=parts.driver,
+            dispatcher=dispatcher,
+            clock=self._clock,
+            counters=self.counters,
+            timers=timers,
+            outputs=outputs,
+            account=OutputAccount(config.memory),
+            trusted_proxies=TrustedProxies(config.trusted_proxies),
+            date_now=DateField().now,
+            loop=loop,
+        )
+        own = {address for each in self.config.virtualhosts for address in each.bind}
+        self._listeners = [Listener(address, context) for address in {*config.bind, *own}]
+        return dispatcher
+
+    async def _serve(
+        self,
+        parts: Parts,
+        dispatcher: Dispatcher,
+        tasks: TaskGroup,
+        ready: Callable[[Server], None] | None,
+        handle_signals: bool,
+    ) -> None:
+        assert self._loop is not None and self._stop_asked is not None
+        for listener in self._listeners:
+            self.addresses += await listener.open()
+        for router in parts.routers.values():
+            self.endpoints += router.open()
+            router.start(self._loop)
+        for listener in self._listeners:
+            await listener.start()
+        if handle_signals:
+            await tasks.start(self._watch_signals)
+        self._tell(self._lifecycle.server_started)
+        if ready is not None:
+            ready(self)
+        await self._stop_asked.wait()
+        self._tell(self._lifecycle.server_stopping)
+        await self._drain(dispatcher)
+
+    async def _watch_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
+        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+            task_status.started()
+            async for _ in signals:
+                self._ask_to_stop()
+
+    async def _drain(self, dispatcher: Dispatcher) -> None:
+        """Accept nothing, let exchanges finish for `drain` seconds, then end the rest."""
+        dispatcher.is_stopping = True
+        for listener in self._listeners:
+            listener.close()
+        for connection in self._connections():
+            connection.stop(at_once=False)
+        dispatcher.flush()
+        with anyio.move_on_after(self.config.server.drain or None):
+            await self._until_empty()
+        for connection in self._connections():
+            connection.stop(at_once=True)
+        await anyio.lowlevel.checkpoint()  # lets the transports call connection_lost
+
+    async def _until_empty(self) -> None:
+        assert self._abort_asked is not None
+        while self.connection_count and not self._abort_asked.is_set():
+            with anyio.move_on_after(0.05):
+                await self._abort_asked.wait()
+
+    def _connections(self) -> list[Connection]:
+        return [connection for listener in self._listeners for connection in listener.connections]
+
+    def _tell(self, notice: Callable[[ServerView], None] | None) -> None:
+        if notice is not None:
+            notice(
+                ServerView(
+                    self._clock.wall(),
+                    tuple(map(str, self.addresses)),
+                    tuple(self.endpoints),
+                    tuple(each.name for each in self.config.virtualhosts),
+                )
+            )
+
+
+def _make_request_id() -> bytes:
+    """16 random bytes in hexadecimal."""
+    return os.urandom(16).hex().encode()

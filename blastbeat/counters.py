@@ -11,6 +11,7 @@ COUNTERS: dict[str, str] = {
     # messages from nodes
     "messages.received": "messages from nodes that were acted on",
     "messages.sent": "messages given to ZeroMQ",
+    "messages.queued": "messages of sessions that had to wait for their instance",
     "messages.dropped.frames": "messages with a wrong number of frames, or too many pairs",
     "messages.dropped.unknown-node": "messages from a routing id that no virtualhost names",
     "messages.dropped.instances": "messages from an instance beyond `instances`",
@@ -37,6 +38,7 @@ COUNTERS: dict[str, str] = {
     "nodes.up": "instances that became available",
     "nodes.silent": "instances that stopped answering",
     "nodes.gone": "instances without a route for `node-grace`",
+    "nodes.handshake-failed": "connections to a `zmq` endpoint that were not ZeroMQ's, or were refused",
 }
 
 

@@ -1,0 +1,156 @@
+"""One instance of a node as the server knows it, and what it, its router and its audience ask of each other.
+
+Knows no rule of coming and going: those are the table's (`nodes.py`). Knows no socket and no session.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from enum import Enum
+from typing import Protocol
+
+from blastbeat.events import Buffer
+from blastbeat.interfaces import InstanceView
+from blastbeat.outbox import Outbox
+
+NEVER = float("-inf")
+
+
+class Outcome(Enum):
+    """What became of an attempt to send."""
+
+    TAKEN = "taken"
+    FULL = "full"
+    NO_ROUTE = "no route"
+
+
+class InstanceRouter(Protocol):
+    """The way to instances, as sessions use it. Never blocks, never raises."""
+
+    @property
+    def drains(self) -> int:
+        """How often everything that nodes had sent was read."""
+        ...
+
+    def offer(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool: ...
+    def send(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None: ...
+    def queued(self, instance: Instance, sid: bytes) -> int: ...
+    def after_drain(self, callback: Callable[[], None]) -> None: ...
+
+
+class ControlSender(InstanceRouter, Protocol):
+    """What the table itself needs of the router."""
+
+    def send_control(self, instance: Instance, type: bytes, body: bytes) -> Outcome:
+        """Sends or queues a message without a sid, before all others. TAKEN: something went."""
+        ...
+
+    def new_outbox(self) -> Outbox: ...
+
+
+class NodeSink(Protocol):
+    """Who hears of messages and of instances that come and go. Reasons are words for a log line."""
+
+    def message_received(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
+        """One message, or one pair of a batch; `type` with its route still in front, `sid` may be empty."""
+        ...
+
+    def admit(self, instance: Instance, address: str | None) -> None:
+        """A (new) peer speaks for this instance: ask the authenticators and fill `instance.allowed`.
+        `address` is None while nothing was heard from it, empty where there is none (ipc)."""
+        ...
+
+    def instance_up(self, instance: Instance, reason: str) -> None: ...
+    def instance_silent(self, instance: Instance, reason: str) -> None: ...
+
+    def instance_gone(self, instance: Instance, reason: str) -> None:
+        """For good: its sessions must end, nothing is sent to it any more."""
+        ...
+
+    def session_writable(self, instance: Instance, sid: bytes) -> None:
+        """What is queued for it fell under half of its share, after having been over."""
+        ...
+
+    def flush(self) -> None:
+        """The end of a read pass: whatever was held back to be written in one go."""
+        ...
+
+
+class Instance:
+    """One DEALER, from its coming until it is gone; a come-back is another Instance.
+
+    `allowed` and `sessions` belong to the dispatcher. Times are those handed to the table.
+    """
+
+    __slots__ = (
+        "__weakref__",
+        "_view",
+        "address",
+        "allowed",
+        "capabilities",
+        "credit",
+        "descriptor",
+        "draining",
+        "drained_at",
+        "has_answered",
+        "heard_at",
+        "identity",
+        "is_available",
+        "is_blocked",
+        "is_configured",
+        "is_gone",
+        "is_steady",
+        "is_up",
+        "is_verified",
+        "node",
+        "outbox",
+        "pinged_at",
+        "router",
+        "sessions",
+        "taken_at",
+        "unanswered",
+        "unreachable_since",
+    )
+
+    def __init__(self, identity: bytes, node: str, router: ControlSender, view: InstanceView) -> None:
+        self.identity = identity
+        self.node = node
+        self.router = router
+        self._view = view
+        self.outbox = router.new_outbox()
+        self.allowed: set[str] = set()
+        self.sessions: dict[bytes, object] = {}
+        self.capabilities: frozenset[str] = frozenset()
+        self.credit = 0
+        self.is_configured = b"/" not in identity
+        self.is_available = False
+        self.is_gone = True
+        self.is_blocked = True
+        """Nothing may be sent past the outbox: something waits in it, or there is no route. The router's."""
+        self.is_steady = False
+        """Available and verified: a message changes nothing but `heard_at`."""
+        self.is_verified = False
+        self.is_up = False
+        """The sink was told last that it is available."""
+        self.address: str | None = None
+        self.descriptor = 0
+        self.draining = False
+        self.drained_at: float | None = None
+        self.has_answered = False
+        self.heard_at = NEVER
+        self.pinged_at = NEVER
+        self.taken_at = NEVER
+        self.unanswered = 0
+        self.unreachable_since: float | None = None
+
+    @property
+    def view(self) -> InstanceView:
+        """What selectors see, as of now."""
+        view = self._view
+        view.sessions = len(self.sessions)
+        view.queued_bytes = self.outbox.size
+        view.capabilities = self.capabilities
+        return view
+
+    def __repr__(self) -> str:
+        return f"<Instance {self._view.identity}>"

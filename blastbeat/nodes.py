@@ -1,0 +1,336 @@
+"""Who the nodes of one ROUTER are, and which of them live: names, instances, pings, capabilities, drain
+(`protocol.md` §1).
+
+Pure: the time is passed in, messages leave through a `ControlSender`, and what happens is told to a
+`NodeSink`. Knows no socket and no session.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import TypeAlias
+
+from blastbeat.counters import Counters
+from blastbeat.instance import NEVER, ControlSender, Instance, InstanceRouter, NodeSink, Outcome
+from blastbeat.interfaces import InstanceView, Options
+from blastbeat.messages import CREDIT, DRAIN, PING, SPAWN, Capabilities, parse_capabilities
+from blastbeat.ratelimit import RateLimit
+
+logger = logging.getLogger(__name__)
+
+SILENT_AFTER = 3  # ping periods
+FORGOTTEN_AFTER = 10  # ping periods
+MAX_REMEMBERED = 4096  # identities that were told `spawn`
+_WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+Peer: TypeAlias = tuple[str, int]  # address, empty where there is none, and descriptor of its connection
+
+
+@dataclass(slots=True)
+class _Expected:
+    """What is configured of one node name."""
+
+    grace: float
+    max_instances: int
+    options: Options
+    instances: list[Instance] = field(default_factory=list)
+
+
+class NodeTable:
+    """The nodes of one ROUTER. Times are seconds; `credit` (bytes) is what the server announces."""
+
+    def __init__(
+        self, router: ControlSender, counters: Counters, *, ping_freq: float, credit: int, endpoint: str = ""
+    ) -> None:
+        self.sink: NodeSink
+        self._router = router
+        self._counters = counters
+        self._ping_freq = ping_freq
+        self._credit = credit
+        self._endpoint = endpoint
+        self._expected: dict[str, _Expected] = {}
+        self._instances: dict[bytes, Instance] = {}
+        self._spawned: dict[bytes, None] = {}
+        self._blind: set[str] = set()  # names that were told to be available unheard
+        self._now = NEVER  # the last time that was passed in
+        self._rate_limit = RateLimit()
+
+    # ------------------------------------------------------------ names
+
+    def expect(self, name: str, grace: float, max_instances: int, options: Options | None = None) -> None:
+        """A configured node name, pinged from now on. Said twice, the more generous figures hold."""
+        expected = self._expected.get(name)
+        if expected is not None:
+            expected.grace = max(expected.grace, grace)
+            expected.max_instances = max(expected.max_instances, max_instances)
+            return
+        self._expected[name] = _Expected(grace, max_instances, options or {})
+        self._new_instance(name.encode(), name)
+
+    def find(self, identity: bytes) -> Instance | None:
+        """The instance with this routing id, whatever its state."""
+        return self._instances.get(identity)
+
+    def instances(self, name: str) -> Sequence[Instance]:
+        """All instances of a node name in whatever state, the configured one included."""
+        expected = self._expected.get(name)
+        return expected.instances if expected is not None else ()
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(list(self._instances.values()))
+
+    @property
+    def shortest_grace(self) -> float:
+        return min((expected.grace for expected in self._expected.values()), default=self._ping_freq)
+
+    def _new_instance(self, identity: bytes, node: str) -> Instance:
+        expected = self._expected[node]
+        view = InstanceView(node, identity.decode(errors="replace"), self._endpoint, options=expected.options)
+        instance = Instance(identity, node, self._router, view)
+        self._instances[identity] = instance
+        expected.instances.append(instance)
+        return instance
+
+    def _remove(self, instance: Instance) -> None:
+        """A configured name stays, as an instance that nobody has heard of yet."""
+        del self._instances[instance.identity]
+        self._expected[instance.node].instances.remove(instance)
+        if instance.is_configured:
+            self._new_instance(instance.identity, instance.node)
+
+    # ------------------------------------------------------------ what nodes say
+
+    def heard(self, identity: bytes, now: float, peer: Callable[[], Peer] | None = None) -> Instance | None:
+        """A valid message came from this routing id: a sign of life. None when nobody may speak as that; it
+        is counted. `peer` tells where the message came from; it is only called when that matters."""
+        instance = self._instances.get(identity) or self._newcomer(identity, now)
+        if instance is None:
+            return None
+        instance.heard_at = self._now = now
+        if instance.drained_at is not None:
+            return instance
+        if instance.is_gone:
+            self._come(instance)
+        if not instance.is_verified:
+            self._verify(instance, peer() if peer is not None else ("", 0))
+        if instance.unreachable_since is not None:
+            self._ping(instance, now)
+        self._judge(instance, now, "heard from")
+        return instance
+
+    def pong(self, instance: Instance, words: Iterable[bytes], now: float) -> None:
+        """`pong`: it is alive, and these are its capabilities (only where its name has a word)."""
+        self._now = now
+        answers_ping = instance.unanswered > 0
+        if answers_ping:
+            instance.unanswered -= 1
+        if instance.drained_at is not None:
+            # The answer to a ping that was on its way when the drain was over says nothing new.
+            if answers_ping and now - instance.drained_at <= SILENT_AFTER * self._ping_freq:
+                return
+            instance = self._renew(instance, now)
+        elif instance.is_gone:
+            return
+        instance.has_answered = True
+        if not instance.is_configured:
+            self._put_in_force(instance, parse_capabilities(words))
+        self._judge(instance, now, "answered a ping" if answers_ping else "announced itself")
+
+    def drain(self, instance: Instance, now: float) -> None:
+        """`drain`: no new sessions from now on; `session_over` completes it."""
+        if instance.draining or instance.is_gone:
+            return
+        self._now = now
+        instance.draining = True
+        self._judge(instance, now, "")
+        self.session_over(instance)
+
+    def session_over(self, instance: Instance) -> None:
+        """To be called when a session was removed from `instance.sessions`: the last one completes a drain.
+
+        Then nothing more goes to this instance until it is heard anew: after its connection was lost, or by
+        a `pong` that answers no ping.
+        """
+        if not instance.draining or instance.sessions or instance.is_gone:
+            return
+        if instance.unreachable_since is not None:
+            return  # the answer would be lost: the tick tries again
+        self._router.send_control(instance, DRAIN, b"")
+        if instance.unreachable_since is None:
+            instance.drained_at = self._now
+            instance.is_gone = instance.is_blocked = True
+            self.sink.instance_gone(instance, "drained: its last session is over")
+
+    def _newcomer(self, identity: bytes, now: float) -> Instance | None:
+        name, slash, word = identity.partition(b"/")
+        expected = self._expected.get(name.decode(errors="replace"))
+        if expected is None or not slash or _WORD.fullmatch(word) is None:
+            self._refuse("messages.dropped.unknown-node", f"no node is called {identity!r}", now)
+            return None
+        named = [instance for instance in expected.instances if not instance.is_configured]
+        if len(named) >= expected.max_instances:
+            drained = next((each for each in named if each.drained_at is not None), None)
+            if drained is None:
+                limit = f"{identity!r} is one too many: instances = {expected.max_instances}"
+                self._refuse("messages.dropped.instances", limit, now)
+                return None
+            self._remove(drained)
+        return self._new_instance(identity, name.decode())
+
+    def _refuse(self, counter: str, what: str, now: float) -> None:
+        self._counters.add(counter)
+        suppressed = self._rate_limit.allow(counter, now)
+        if suppressed is not None:
+            logger.warning("%s: %s; message dropped (%d more like it)", self._endpoint, what, suppressed)
+
+    def _put_in_force(self, instance: Instance, known: Capabilities) -> None:
+        """Another set of words than before is answered; it is in force on our side as of then."""
+        if known.words == instance.capabilities and known.credit == instance.credit:
+            return
+        had_credit = instance.credit
+        instance.capabilities, instance.credit = known.words, known.credit
+        self._router.send_control(instance, PING, known.format())
+        if known.credit and not had_credit:
+            self._router.send_control(instance, CREDIT, b"%d" % self._credit)
+
+    # ------------------------------------------------------------ what the router finds
+
+    def unreachable(self, instance: Instance, now: float) -> None:
+        """ZeroMQ has no route to it. The sink hears of it with the next tick, not in a caller's `send`."""
+        if instance.is_gone:
+            instance.outbox.clear()
+        elif instance.unreachable_since is None:
+            instance.unreachable_since = now
+            instance.is_available = instance.is_steady = instance.is_verified = False
+
+    def reachable(self, instance: Instance) -> None:
+        """ZeroMQ has a route to it again."""
+        instance.unreachable_since = None
+        instance.is_verified = False  # who reconnected may be somebody else
+
+    def route_lost(self, now: float, descriptors: Collection[int] | None = None) -> None:
+        """Somebody's connection ended. Nobody says whose, so all are asked: a ping finds no route to who
+        left. Only the drained ones are not; `descriptors` of the connections, where known, tell theirs."""
+        self._now = now
+        for instance in self:
+            if instance.drained_at is not None:
+                if descriptors is None or instance.descriptor in descriptors:
+                    self._remove(instance)
+            elif not instance.is_gone:
+                # Who speaks next under this name may be somebody else.
+                instance.is_steady = instance.is_verified = False
+                self._ping(instance, now)
+
+    def tick(self, now: float) -> None:
+        """To be called several times per ping period: pings, and who has become silent or is gone."""
+        self._now = now
+        for instance in self:
+            if instance.drained_at is not None:
+                self._forget(instance, now)
+                continue
+            since = instance.unreachable_since
+            if since is not None or now - max(instance.heard_at, instance.pinged_at) >= self._ping_freq:
+                self._ping(instance, now)
+            if since is not None and instance.unreachable_since is not None:
+                if now - since >= self._expected[instance.node].grace:
+                    self._go(instance, f"no route to it for {now - since:.1f} s")
+                    continue
+            self._judge(instance, now, "connected" if since is None else "connected again")
+            self.session_over(instance)
+            self._forget(instance, now)
+
+    def _ping(self, instance: Instance, now: float) -> None:
+        instance.pinged_at = now
+        outcome = self._router.send_control(instance, PING, b"")
+        if outcome is Outcome.NO_ROUTE:
+            return
+        instance.unanswered += 1
+        if outcome is Outcome.TAKEN:
+            instance.taken_at = now
+            if instance.is_gone:
+                self._come(instance)
+                self.sink.admit(instance, None)
+
+    # ------------------------------------------------------------ coming and going
+
+    def _come(self, instance: Instance) -> None:
+        """It is there: it said something, or took a ping. `spawn` once per routing id and server start."""
+        instance.is_gone = False
+        if instance.identity not in self._spawned:
+            if len(self._spawned) >= MAX_REMEMBERED:
+                del self._spawned[next(iter(self._spawned))]
+            self._spawned[instance.identity] = None
+            self._router.send_control(instance, SPAWN, b"")
+
+    def _verify(self, instance: Instance, peer: Peer) -> None:
+        """The first message of a connection: the authenticators look at who that is."""
+        instance.is_verified = True
+        if peer != (instance.address, instance.descriptor):
+            instance.address, instance.descriptor = peer
+            self.sink.admit(instance, instance.address)
+
+    def _judge(self, instance: Instance, now: float, reason: str) -> None:
+        """Available or not, and who must hear of it."""
+        if instance.is_gone:
+            return
+        why_not = self._why_unavailable(instance, now)
+        instance.is_available = not why_not
+        instance.is_steady = instance.is_available and instance.is_verified
+        if instance.is_available == instance.is_up:
+            return
+        instance.is_up = instance.is_available
+        if instance.is_available:
+            self._counters.add("nodes.up")
+            if instance.heard_at == NEVER and instance.node not in self._blind:
+                self._blind.add(instance.node)
+                logger.info("%s: node %s is connected but has not said anything yet; it counts as available "
+                            "until it answers a ping", self._endpoint, instance.node)  # fmt: skip
+            self.sink.instance_up(instance, reason)
+        else:
+            self._counters.add("nodes.silent")
+            self.sink.instance_silent(instance, why_not)
+
+    def _why_unavailable(self, instance: Instance, now: float) -> str:
+        if instance.draining:
+            return "drains"
+        if instance.unreachable_since is not None:
+            return "its connection is lost"
+        # Once it has answered a ping, what it says decides; before, that it takes pings is enough.
+        blind = instance.is_configured and not instance.has_answered
+        last = max(instance.heard_at, instance.taken_at) if blind else instance.heard_at
+        if now - last <= SILENT_AFTER * self._ping_freq:
+            return ""
+        return f"{'takes no pings' if blind else 'not heard from'} for {now - last:.1f} s"
+
+    def _go(self, instance: Instance, reason: str) -> None:
+        instance.is_gone = instance.is_blocked = True
+        instance.is_available = instance.is_steady = False
+        instance.outbox.clear()
+        self._remove(instance)
+        self._counters.add("nodes.gone")
+        self.sink.instance_gone(instance, reason)
+
+    def _forget(self, instance: Instance, now: float) -> None:
+        """An instance of no use, long silent, makes room for others of its node."""
+        quiet = now - max(instance.heard_at, instance.drained_at or NEVER)
+        if instance.is_configured or instance.sessions or quiet <= FORGOTTEN_AFTER * self._ping_freq:
+            return
+        if instance.drained_at is not None:
+            self._remove(instance)
+        else:
+            self._go(instance, f"forgotten: not heard from for {quiet:.1f} s")
+
+    def _renew(self, instance: Instance, now: float) -> Instance:
+        """A drained instance speaks again of its own accord: it begins anew."""
+        self._remove(instance)
+        fresh = self._instances.get(instance.identity) or self._new_instance(instance.identity, instance.node)
+        fresh.heard_at = now
+        self._come(fresh)
+        self._verify(fresh, (instance.address or "", instance.descriptor))
+        return fresh
+
+
+__all__ = ["Instance", "InstanceRouter", "NodeSink", "NodeTable", "Outcome"]

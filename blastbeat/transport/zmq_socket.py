@@ -1,0 +1,99 @@
+"""A ROUTER socket with the options BlastBeat needs, bound to its endpoints (`design.md` §5).
+
+Knows no message and no node.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import socket
+import stat
+from collections.abc import Sequence
+
+import zmq
+
+from blastbeat.config.model import ServerConfig
+from blastbeat.errors import StartError
+
+DEAD_LINK_PERIODS = 10  # ping periods without a byte, then the connection is given up
+MAX_HEARTBEAT_MS = 60 * 60 * 1000
+SCHEMES = ("tcp://", "ipc://")
+
+
+def make_router_socket(context: zmq.Context[zmq.Socket[bytes]], settings: ServerConfig) -> zmq.Socket[bytes]:
+    """A ROUTER that reports unknown and full peers instead of dropping, keeps its first owner to a name and
+    notices dead links. Not bound yet."""
+    router: zmq.Socket[bytes] = context.socket(zmq.ROUTER)
+    heartbeat = max(1, min(int(settings.ping_freq * 1000), MAX_HEARTBEAT_MS // DEAD_LINK_PERIODS))
+    options = {
+        zmq.ROUTER_MANDATORY: 1,
+        zmq.ROUTER_HANDOVER: 0,
+        zmq.LINGER: 0,
+        zmq.SNDHWM: settings.high_water_mark,
+        zmq.RCVHWM: settings.high_water_mark,
+        zmq.MAXMSGSIZE: settings.max_message,
+        # Whoever speaks ZMTP 3.0 (libzmq before 4.2) does not answer these: any message of its own counts
+        # too, so the time is long enough for a node at work. A hung application is found by our ping.
+        zmq.HEARTBEAT_IVL: heartbeat,
+        zmq.HEARTBEAT_TIMEOUT: heartbeat * DEAD_LINK_PERIODS,
+        zmq.HEARTBEAT_TTL: heartbeat * DEAD_LINK_PERIODS,
+        zmq.TCP_KEEPALIVE: 1,
+        zmq.TCP_KEEPALIVE_IDLE: 60,
+        zmq.TCP_KEEPALIVE_INTVL: 15,
+        zmq.TCP_KEEPALIVE_CNT: 4,
+    }
+    for option, value in options.items():
+        router.setsockopt(option, value)
+    return router
+
+
+def bind_endpoints(router: zmq.Socket[bytes], endpoints: Sequence[str]) -> list[str]:
+    """Binds all of them; returns what they really are (a wildcard port resolved). Raises StartError."""
+    return [_bind(router, endpoint) for endpoint in endpoints]
+
+
+def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:
+    if not endpoint.startswith(SCHEMES):
+        raise StartError(f"zmq {endpoint}: not an endpoint; say tcp://ADDRESS:PORT or ipc://PATH")
+    if endpoint.startswith("ipc://"):
+        _refuse_path_in_use(endpoint)
+    # With IPv6 on, a host name would be looked up as IPv6 first, and nodes that dial IPv4 would not get in.
+    router.setsockopt(zmq.IPV6, int("[" in endpoint))
+    try:
+        router.bind(endpoint)
+    except zmq.ZMQError as error:
+        raise StartError(f"zmq {endpoint}: cannot bind: {_explain(error)}") from error
+    return bytes(router.getsockopt(zmq.LAST_ENDPOINT)).rstrip(b"\0").decode()
+
+
+def _explain(error: zmq.ZMQError) -> str:
+    reasons: dict[int | None, str] = {
+        zmq.EADDRINUSE: "the address is in use, by another server perhaps",
+        zmq.EADDRNOTAVAIL: "this machine has no such address",
+        errno.ENODEV: "this machine has no such interface or address",
+        zmq.EINVAL: "not a valid endpoint",
+        zmq.EPROTONOSUPPORT: "ZeroMQ here does not support this kind of endpoint",
+    }
+    return reasons.get(error.errno, str(error.strerror or error))
+
+
+def _refuse_path_in_use(endpoint: str) -> None:
+    """ZeroMQ removes the file and binds anew, also while another server listens there."""
+    path = endpoint.removeprefix("ipc://")
+    if path.startswith(("@", "*")):
+        return
+    try:
+        mode = os.stat(path).st_mode
+    except OSError:
+        return
+    if not stat.S_ISSOCK(mode):
+        raise StartError(f"zmq {endpoint}: cannot bind: there is a file of another kind")
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        probe.setblocking(False)
+        try:
+            probe.connect(path)
+        except (BlockingIOError, ConnectionRefusedError, OSError) as error:
+            if not isinstance(error, BlockingIOError):
+                return  # nobody listens: left over from a server that was killed
+    raise StartError(f"zmq {endpoint}: cannot bind: another server listens there")

@@ -103,8 +103,9 @@ class Http1Gate:
 
         To be called once each time `request_complete` is true.
         """
+        assert self.request_complete or self._refusal is not None
         self._begin()
-        return self.receive(b"") if self._buffer else b""
+        return self.receive(b"") if self._buffer or self._refusal is not None else b""
 
     def _receive(self, data: bytes) -> bytes:
         buffer = self._buffer

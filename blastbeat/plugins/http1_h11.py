@@ -36,21 +36,25 @@ class H11Driver(Http1Writer):
         if not data:
             return ()  # to h11 this would be the end of the connection
         events: list[ClientEvent] = []
+        payload: list[bytes] = []
+        connection = self._connection
         try:
-            self._connection.receive_data(data)  # type: ignore[arg-type]  # any buffer will do
+            connection.receive_data(data)  # type: ignore[arg-type]  # any buffer will do
             while True:
-                event = self._connection.next_event()
+                event = connection.next_event()
                 if isinstance(event, h11.Data):
-                    events.append(RequestData(STREAM_ID, bytes(event.data)))
+                    payload.append(event.data)
                 elif isinstance(event, h11.Request):
                     events.append(self._begin_request(event))
-                elif isinstance(event, h11.EndOfMessage):
-                    events.append(RequestEnd(STREAM_ID))
-                    return events
                 else:
-                    return events
+                    break
         except h11.RemoteProtocolError as error:
             raise ClientError(error.error_status_hint, "malformed request") from error
+        if payload:  # joined, so that many small chunks do not become as many messages
+            events.append(RequestData(STREAM_ID, b"".join(payload)))
+        if isinstance(event, h11.EndOfMessage):
+            events.append(RequestEnd(STREAM_ID))
+        return events
 
     def start_next_exchange(self) -> None:
         """Forget the request and its response."""

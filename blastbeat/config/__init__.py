@@ -33,7 +33,9 @@ def examine(
     """
     document = read_files(Path(path), environ)
     built = build(document, str(path), overrides or {})
-    problems = built.problems + check(built, known)
+    problems = list(built.problems)
+    if not document.is_incomplete:
+        problems += check(built, known)
     problems.sort(key=lambda problem: _SEVERITIES.index(problem.severity))
     has_errors = any(problem.severity == "error" for problem in problems)
     return None if has_errors else built.config, problems

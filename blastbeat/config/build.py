@@ -145,10 +145,12 @@ class _Builder:
         try:
             if not option.repeated:
                 values: Sequence[Any] = [option.parse(row.value)]
-            elif row.value == "" and option.may_be_empty:
+            elif row.value != "":
+                values = option.parse_all(row.value)
+            elif option.may_be_empty:
                 values = []
             else:
-                values = option.parse_all(row.value)
+                raise BadValue("is empty; it takes at least one value")
         except BadValue as problem:
             settings.bad.add(row.key)
             self.problems.append(rows.problem_at(settings.section, row, str(problem), problem.hint))

@@ -38,6 +38,12 @@ def find_config(argument: str | None, environ: Mapping[str, str]) -> Path:
     raise ConfigError([Problem(f"no configuration: looked for {looked}; ${ENVIRONMENT} is not set")])
 
 
+def is_toml(path: Path) -> bool:
+    """True where a file's name says TOML, as `blastbeat.toml` and `blastbeat.toml.example` do; else it is ini."""
+    last = next((found for found in reversed(path.suffixes) if found.lower() in (".toml", ".ini")), "")
+    return last.lower() == ".toml"
+
+
 def _must_exist(name: str, origin: str) -> Path:
     path = Path(name)
     if _exists(path):
@@ -71,11 +77,12 @@ class _FileReader:
         if text is None:
             return
         file = str(path)
-        if path.suffix.lower() == ".toml":
+        if is_toml(path):
             found = read_toml(text, file, self.environ)
         else:
             found = read_ini(text, file)
         self.document.problems += found.problems
+        self.document.is_incomplete |= found.is_incomplete
         for section in found.sections:
             self._add(section)
         for row in found.includes:
@@ -130,6 +137,7 @@ class _FileReader:
             reason = f"is not UTF-8 (byte {problem.start})"
         except ValueError as problem:
             reason = str(problem)
+        self.document.is_incomplete = True
         if origin.file:
             self._refuse(origin, f"{path} {reason}")
         else:

@@ -69,6 +69,8 @@ def _read_header(text: str, file: str, number: int, document: Document) -> Secti
         hint = did_you_mean(label, ("blastbeat", "plugins")) or (
             "sections are [blastbeat], [blastbeat:HOST[:PORT]], [plugins] and [plugin:NAME]"
         )
+        if label.startswith(("vhost.", "plugin.")):
+            hint = "that is TOML, and this file is read as ini: give it a name that ends in .toml"
         document.problems.append(Problem("unknown section", file=file, line=number, section=label, hint=hint))
         return None
     document.sections.append(section)

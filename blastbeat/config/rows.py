@@ -46,6 +46,7 @@ class Document:
     sections: list[Section] = field(default_factory=list)
     includes: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
+    is_incomplete: bool = False  # a file could not be read at all: what is missing may be in there
 
 
 def show(value: object) -> str:

@@ -37,6 +37,7 @@ def read_toml(text: str, file: str, environ: Mapping[str, str]) -> Document:
     except (ValueError, RecursionError) as problem:
         # tomli passes on int()'s ValueError for a number of thousands of digits.
         document.problems.append(_syntax_problem(problem, text, file))
+        document.is_incomplete = True
         return document
     _Reader(document, file, environ, locate_keys(text)).read(tables)
     return document
@@ -49,7 +50,10 @@ def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
     if match:
         line = int(match[1]) if match[1] else text.count("\n") + 1
         message = message.replace(match[0], "").strip()
-    return Problem(f"not TOML: {message[:200]}", file=file, line=line)
+    hint = ""
+    if re.search(r"^[ \t]*\[(blastbeat|plugin):", text, re.MULTILINE):
+        hint = "that is the ini notation, and this file is read as TOML: give it a name that ends in .ini"
+    return Problem(f"not TOML: {message[:200]}", file=file, line=line, hint=hint)
 
 
 class _Reader:
@@ -135,6 +139,11 @@ class _Reader:
     def _expand(self, value: object, label: str, key: str, line: int) -> object:
         if isinstance(value, str):
             return self._expand_text(value, label, key, line) if "${" in value else value
+        if isinstance(value, int) and value.bit_length() > 63:
+            # TOML's own bound; tomli reads hexadecimal numbers of any length, and str() has a limit.
+            message = "is a number of more than 64 bits"
+            self.document.problems.append(Problem(message, "error", self.file, line, label, key))
+            return 0
         if isinstance(value, list):
             return [self._expand(item, label, key, line) for item in value]
         if isinstance(value, dict):

@@ -30,7 +30,7 @@ def locate_keys(text: str) -> Mapping[KeyPath, int]:
     """The line, from 1, of each table, key and array element, by path; elements are ``"0"``, ``"1"``…"""
     locator = _Locator(text)
     locator.run()
-    return locator.lines
+    return locator.implied | locator.lines
 
 
 class _Locator:
@@ -38,6 +38,7 @@ class _Locator:
         self.text = text
         self.at = 0
         self.lines: dict[KeyPath, int] = {}
+        self.implied: dict[KeyPath, int] = {}  # tables that stand only in front of a dot
         self._counted_to = 0
         self._line = 1
         self._elements: dict[KeyPath, int] = {}
@@ -72,6 +73,8 @@ class _Locator:
         self._line += self.text.count("\n", self._counted_to, at)
         self._counted_to = at
         self.lines.setdefault(path, self._line)
+        for end in range(1, len(path)):
+            self.implied.setdefault(path[:end], self._line)
 
     def _header(self) -> KeyPath:
         start = self.at
@@ -107,8 +110,6 @@ class _Locator:
         start = self.at
         path = self._key_path(table)
         self._note(path, start)
-        for end in range(len(table) + 1, len(path)):
-            self.lines.setdefault(path[:end], self.lines[path])
         self._take("=")
         self._skip(_SPACE)
         self._value(path, depth)

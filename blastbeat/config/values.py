@@ -6,7 +6,6 @@ A kind knows nothing of sections, files or option names. What it refuses, it ref
 from __future__ import annotations
 
 import difflib
-import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -59,7 +58,7 @@ class Quantity(Kind):
         if isinstance(value, str):
             result = self._parse_text(value.strip())
         elif isinstance(value, (int, float)) and not isinstance(value, bool):
-            if not math.isfinite(value) or abs(value) > 1e18:
+            if not abs(value) <= 1e18:  # so written, NaN is caught too
                 raise BadValue(f"is not a usable number; {self._wanted()}")
             result = value * self.plain
         else:

@@ -171,6 +171,7 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
         explanation="The original's one timeout (1800 s there): the value of `response-timeout` and "
         "`idle-timeout` where those are not set at the same or a nearer level.",
         example="1800",
+        unset="not set",
     ),
     _timeout(
         "keep-alive",
@@ -203,7 +204,7 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
         explanation="Size of a request body; more is answered 413.",
         example="1GiB",
         minimum=1,
-        maximum=1024 * 1024 * GIB,
+        maximum=1024 * GIB,
         zero="no limit",
     ),
     _inherited(

@@ -191,9 +191,10 @@ class LogWriter:
         try:
             while rest:
                 # Up to PIPE_BUF bytes never block after this, so that giving up stays possible.
-                if ready.poll(POLL_MILLISECONDS):
+                has_given_up = time.monotonic() >= self._give_up_at
+                if ready.poll(0 if has_given_up else POLL_MILLISECONDS):
                     rest = rest[os.write(self._descriptor, rest[: select.PIPE_BUF]) :]
-                elif time.monotonic() >= self._give_up_at:
+                elif has_given_up:
                     return False
         except OSError:  # closed, nobody reads any more, the disk is full: there is no better place to tell
             return False

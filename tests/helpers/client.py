@@ -70,7 +70,11 @@ class RawClient:
     def send(self, data: bytes) -> None:
         self._socket.sendall(data)
 
-    def send_some(self, data: bytes) -> int:
+    def can_send(self, seconds: float) -> bool:
+        """Whether the operating system takes more within `seconds`."""
+        return bool(select.select([], [self._socket], [], seconds)[1])
+
+    def send_some(self, data: bytes | memoryview) -> int:
         """As many bytes as the operating system takes at once; 0 when it takes none."""
         self._socket.setblocking(False)
         try:

@@ -194,10 +194,10 @@ def forwarded_origin(headers: Headers, connection: ConnectionFacts) -> Origin:
 def _forwarded_chain(elements: list[bytes]) -> list[tuple[bytes, bytes]]:
     """`for` and `proto` of each element of `Forwarded` (RFC 7239 §4); neither ever holds a comma."""
     chain = []
-    for element in elements:
+    for element in elements[-MAX_FORWARDED_HOPS:]:
         pairs = {
             name.strip(): value.strip().strip(b'"')
-            for name, _, value in (pair.partition(b"=") for pair in element.split(b";"))
+            for name, _, value in (pair.partition(b"=") for pair in element.split(b";", 8))
         }
         chain.append((pairs.get(b"for", b""), pairs.get(b"proto", b"")))
     return chain

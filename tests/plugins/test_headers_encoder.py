@@ -1,0 +1,47 @@
+"""The message type `headers`, both ways."""
+
+from __future__ import annotations
+
+import pytest
+
+from blastbeat.errors import NodeError, PluginError
+from blastbeat.events import NodeHead
+from tests.helpers.encoders import encoder, request
+
+
+def test_a_request_is_written_anew() -> None:
+    headers = [
+        (b"host", b"example.org"),
+        (b"x-a-b", b"1"),
+        (b"cookie", b"a=b"),
+        (b"cookie", b"c=d"),
+        (b"x", b""),
+    ]
+    assert encoder("headers").encode_request(request(headers, method=b"POST", version=b"1.0")) == (
+        b"POST /a?b=c HTTP/1.1\r\nHost: example.org\r\nX-A-B: 1\r\nCookie: a=b\r\nCookie: c=d\r\nX: \r\n\r\n"
+    )
+
+
+def test_the_star_of_options_is_its_target() -> None:
+    text = encoder("headers").encode_request(request(method=b"OPTIONS", target=b"*"))
+    assert text.startswith(b"OPTIONS * HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("evil", [b"a\r\nX: y", b"a\nX: y", b"a\rX: y", b"a\r\n\r\n"])
+def test_a_filter_cannot_smuggle_a_line_break(evil: bytes) -> None:
+    headers = encoder("headers")
+    for changed in (request(target=b"/" + evil), request([(b"a", evil)]), request([(evil, b"b")])):
+        with pytest.raises(PluginError, match="line break"):
+            headers.encode_request(changed)
+
+
+def test_a_response_head_is_read() -> None:
+    assert encoder("headers").decode(b"HTTP/1.1 200 Ok\nA: b\n\nrest") == NodeHead(
+        200, b"Ok", [(b"A", b"b")], b"rest"
+    )
+
+
+@pytest.mark.parametrize("body", [b"", b"200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n"])
+def test_a_malformed_response_head_is_refused(body: bytes) -> None:
+    with pytest.raises(NodeError, match="malformed response head"):
+        encoder("headers").decode(memoryview(body))

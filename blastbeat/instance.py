@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from blastbeat.events import Buffer
 from blastbeat.interfaces import InstanceView
@@ -73,6 +73,16 @@ class NodeSink(Protocol):
 
     def flush(self) -> None:
         """The end of a read pass: whatever was held back to be written in one go."""
+        ...
+
+
+@runtime_checkable
+class CrowdSink(Protocol):
+    """What a sink may know besides, so that an instance's queue ends at its bound."""
+
+    def instance_crowded(self, instance: Instance) -> None:
+        """Its queue is over its bound: stop reading all clients of its sessions. Each session hears
+        `session_writable` when the queue is under half of it."""
         ...
 
 

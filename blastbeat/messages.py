@@ -191,29 +191,41 @@ class MessageReader:
                 return
 
 
-def send_message(
-    send: SendFrame, more: int, last: int, identity: bytes, sid: bytes, message_type: bytes, body: Buffer
-) -> None:
-    """One message, frame by frame: `more` and `last` are the flags for a frame with and without successor.
+class MessageWriter:
+    """Gives messages to a ROUTER frame by frame. `send_frame` takes a frame and flags, `send_body` the same
+    for what may be large; `more` and `last` are the flags for a frame with and without successor.
 
-    Whatever `send` raises on the first frame is passed on, and nothing was sent.
+    Whatever they raise on the first frame is passed on, and nothing was sent; on a later one they raise
+    nothing, because ZeroMQ has taken the message by then.
     """
-    send(identity, more)
-    send(sid, more)
-    send(message_type, more)
-    send(body, last)
 
+    __slots__ = ("_last", "_more", "_send_body", "_send_frame")
 
-def send_batch(
-    send: SendFrame, more: int, last: int, identity: bytes, sid: bytes, pairs: Sequence[Pair]
-) -> None:
-    """Up to MAX_PAIRS messages of one sid as one; like `send_message` otherwise."""
-    send(identity, more)
-    send(sid, more)
-    final = len(pairs) - 1
-    for index, (message_type, body) in enumerate(pairs):
+    def __init__(self, send_frame: SendFrame, send_body: SendFrame, *, more: int, last: int) -> None:
+        self._send_frame = send_frame
+        self._send_body = send_body
+        self._more = more
+        self._last = last
+
+    def write(self, identity: bytes, sid: bytes, message_type: bytes, body: Buffer) -> None:
+        """One message."""
+        send = self._send_frame
+        more = self._more
+        send(identity, more)
+        send(sid, more)
         send(message_type, more)
-        send(body, last if index == final else more)
+        self._send_body(body, self._last)
+
+    def write_batch(self, identity: bytes, sid: bytes, pairs: Sequence[Pair]) -> None:
+        """1 to MAX_PAIRS messages of one sid as one."""
+        send = self._send_frame
+        more = self._more
+        send(identity, more)
+        send(sid, more)
+        final = len(pairs) - 1
+        for index, (message_type, body) in enumerate(pairs):
+            send(message_type, more)
+            self._send_body(body, self._last if index == final else more)
 
 
 def until_end(pairs: Sequence[Pair]) -> Sequence[Pair]:

@@ -8,7 +8,6 @@ and receives (`design.md` §5).
 from __future__ import annotations
 
 import asyncio
-import errno
 from collections.abc import Callable, Sequence
 
 import zmq
@@ -18,26 +17,18 @@ from blastbeat.counters import Counters
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance, NodeSink, Outcome
 from blastbeat.interfaces import Clock
-from blastbeat.messages import (
-    BATCH,
-    END,
-    Frame,
-    MessageReader,
-    send_batch,
-    send_message,
-    until_end,
-)
+from blastbeat.messages import Frame, MessageReader, MessageWriter, until_end
 from blastbeat.nodes import NodeTable, Peer
 from blastbeat.outbox import Outbox
 from blastbeat.transport.heartbeat import Heartbeat
 from blastbeat.transport.monitor import Monitor
+from blastbeat.transport.sender import Sender
 from blastbeat.transport.zmq_socket import bind_endpoints, make_router_socket
 
 MAX_MESSAGES_PER_PASS = 256
 MAX_BYTES_PER_PASS = 1024 * 1024
-MAX_SENDS_PER_FLUSH = 256
-RETRY_INTERVAL = 0.005  # seconds: ZeroMQ has no event for one peer that takes messages again
 CLOSE_FLUSH_MS = 250
+ZERO_COPY_SIZE = 64 * 1024  # bytes of body from which handing it over costs less than copying it
 
 # Plain integers: a `|` or a look-up of enum flags costs more than sending a frame.
 _DONTWAIT = int(zmq.DONTWAIT)
@@ -48,7 +39,8 @@ _SRCFD = int(zmq.SRCFD)
 
 
 class Router:
-    """One ROUTER with all endpoints of a `zmq` list. `table` says who its nodes are, `sink` hears from them.
+    """One ROUTER with all endpoints of a `zmq` list. `table` says who its nodes are, `sink` hears from them,
+    `drains` counts how often everything they had sent was read.
 
     Life: construct, set `sink`, `open`, `start`, `close`. Sizes and times are those of `settings`.
     """
@@ -65,11 +57,9 @@ class Router:
         self._settings = settings
         self._counters = counters
         self._clock = clock
-        self._waiting: dict[Instance, None] = {}  # have something in their outbox and a route
         self._after_drain: list[Callable[[], None]] = []
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._retry_timer: asyncio.TimerHandle | None = None
         self._is_pass_due = False
 
     @property
@@ -93,7 +83,10 @@ class Router:
             self._context = None
             context.destroy(linger=0)
             raise
-        self._send_frame = self._socket.send
+        # The method of pyzmq's own subclass costs as much again per frame, for options we don't use.
+        self._send_frame = super(zmq.Socket, self._socket).send
+        writer = MessageWriter(self._send_frame, self._send_body, more=_SNDMORE, last=_DONTWAIT)
+        self._sender = Sender(writer, self.table, self._counters, self._clock, self._make_pass_due)
         self._reader = MessageReader(self._receive_bytes, self._receive_frame)
         self._monitor = Monitor(self._socket, self._counters, self._route_lost)
         period = min(self._settings.ping_freq, self.table.shortest_grace or self._settings.ping_freq)
@@ -104,6 +97,7 @@ class Router:
         """Reads, pings and retries from now on."""
         self._loop = loop
         loop.add_reader(self._socket.fileno(), self._read_pass)
+        self._sender.start(loop)
         self._monitor.start(loop)
         self._heartbeat.start(loop)
         self._make_pass_due()
@@ -115,10 +109,8 @@ class Router:
         if self._loop is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._heartbeat.stop()
-        if self._retry_timer is not None:
-            self._retry_timer.cancel()
-        for instance in list(self._waiting):
-            self._flush(instance)
+        self._sender.retry()
+        self._sender.close()
         self._monitor.close()
         self._socket.close(linger=CLOSE_FLUSH_MS)
         self._context.term()
@@ -129,115 +121,29 @@ class Router:
     def offer(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
         """The first head of a session. False, and nothing is queued, when there is no route to the instance
         or its queue is full."""
-        if not instance.is_blocked:
-            outcome = self._transmit(instance, sid, type, body)
-            if outcome is Outcome.TAKEN:
-                return True
-            if outcome is Outcome.NO_ROUTE:
-                return False
-        elif instance.is_gone or instance.draining or instance.unreachable_since is not None:
-            return False
-        if instance.outbox.is_full():
-            return False
-        self._queue(instance, sid, type, body, opens_session=True)
-        return True
+        return self._sender.offer(instance, sid, type, body)
 
     def send(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
         """Sends, or queues behind what waits already. To an instance that is gone nothing goes."""
-        if not instance.is_blocked and self._transmit(instance, sid, type, body) is Outcome.TAKEN:
-            return
-        if instance.is_gone:
-            self._counters.add("messages.dropped.no-route")
-        elif type == END:
-            self._block(instance)
-            self._tell_writable(instance, instance.outbox.put_end(sid, body))
-        else:
-            self._queue(instance, sid, type, body)
+        self._sender.send(instance, sid, type, body)
 
     def send_control(self, instance: Instance, type: bytes, body: bytes) -> Outcome:
         """Sends or queues a message without a sid, before all others. TAKEN: something went."""
         instance.outbox.put_control(type, body)
-        return self._flush(instance)
+        return self._sender.flush(instance)
 
     def queued(self, instance: Instance, sid: bytes) -> int:
         """Bytes that wait and count against this session's share: its own; all, while the instance's queue
         is over its bound."""
         return instance.outbox.queued(sid)
 
+    def new_outbox(self) -> Outbox:
+        return Outbox(self._settings.node_queue, self._settings.session_share)
+
     def after_drain(self, callback: Callable[[], None]) -> None:
         """Calls back once, when the ROUTER has next been read empty; never from within this call."""
         self._after_drain.append(callback)
         self._make_pass_due()
-
-    def new_outbox(self) -> Outbox:
-        return Outbox(self._settings.node_queue, self._settings.session_share)
-
-    def _transmit(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> Outcome:
-        try:
-            send_message(self._send_frame, _SNDMORE, _DONTWAIT, instance.identity, sid, type, body)
-        except zmq.ZMQError as error:
-            return self._not_taken(instance, error)
-        self._counters.add("messages.sent")
-        if not self._is_pass_due:
-            self._make_pass_due()
-        return Outcome.TAKEN
-
-    def _not_taken(self, instance: Instance, error: zmq.ZMQError) -> Outcome:
-        self._make_pass_due()
-        if error.errno == errno.EAGAIN:
-            return Outcome.FULL
-        # EHOSTUNREACH; whatever else it may be, the message did not go and the grace decides.
-        self.table.unreachable(instance, self._clock.monotonic())
-        instance.is_blocked = True
-        return Outcome.NO_ROUTE
-
-    def _queue(
-        self, instance: Instance, sid: bytes, type: bytes, body: Buffer, *, opens_session: bool = False
-    ) -> None:
-        self._counters.add("messages.queued")
-        self._block(instance)
-        instance.outbox.put(sid, type, body, opens_session=opens_session)
-
-    def _block(self, instance: Instance) -> None:
-        """Something waits from now on: it is tried again after every drain and by the timer."""
-        instance.is_blocked = True
-        if instance.unreachable_since is None:
-            self._waiting[instance] = None
-            self._arm_retry()
-
-    def _flush(self, instance: Instance) -> Outcome:
-        """Sends what waits, as far as ZeroMQ takes it. TAKEN when at least one message went."""
-        outbox = instance.outbox
-        batches = BATCH in instance.capabilities
-        outcome = Outcome.FULL
-        for _ in range(MAX_SENDS_PER_FLUSH):
-            if not outbox:
-                break
-            sid, pairs = outbox.next(batches)
-            try:
-                send_batch(self._send_frame, _SNDMORE, _DONTWAIT, instance.identity, sid, pairs)
-            except zmq.ZMQError as error:
-                refusal = self._not_taken(instance, error)
-                if refusal is Outcome.NO_ROUTE:
-                    self._waiting.pop(instance, None)
-                    return refusal
-                break
-            self._counters.add("messages.sent", len(pairs))
-            outcome = Outcome.TAKEN
-            if instance.unreachable_since is not None:
-                self.table.reachable(instance)
-            self._tell_writable(instance, outbox.sent(sid, len(pairs)))
-        self._make_pass_due()
-        if outbox:
-            self._block(instance)
-        else:
-            self._waiting.pop(instance, None)
-            instance.is_blocked = instance.is_gone
-        return outcome
-
-    def _tell_writable(self, instance: Instance, sids: Sequence[bytes]) -> None:
-        for sid in sids:
-            self.sink.session_writable(instance, sid)
 
     # ------------------------------------------------------------ reading
 
@@ -253,11 +159,12 @@ class Router:
         self._is_pass_due = True  # whatever is sent in here is looked after at the end
         is_empty = False
         try:
-            is_empty = self._read_burst(self._clock.monotonic())
+            now = self._clock.monotonic()
+            is_empty = self._read_burst(now)
             if is_empty:
                 self.drains += 1
                 self._run_after_drain()
-                self._retry_waiting()
+                self._sender.maybe_retry(now)
             self.sink.flush()
         finally:  # also after a fault in the sink: a ROUTER that nobody reads is the end of every session
             self._is_pass_due = False
@@ -304,6 +211,12 @@ class Router:
         for callback in callbacks:
             callback()
 
+    def _send_body(self, body: Buffer, flags: int) -> object:
+        # Only bytes can't change under ZeroMQ's hands.
+        if len(body) < ZERO_COPY_SIZE or body.__class__ is not bytes:
+            return self._send_frame(body, flags)
+        return self._send_frame(body, flags, copy=False)
+
     def _receive_bytes(self) -> bytes:
         return self._socket.recv(_DONTWAIT)
 
@@ -318,21 +231,7 @@ class Router:
         address = str(frame.get("Peer-Address")).removeprefix("::ffff:")
         return address, int(str(frame.get(_SRCFD)))
 
-    # ------------------------------------------------------------ timers
-
-    def _retry_waiting(self) -> None:
-        for instance in list(self._waiting):
-            self._flush(instance)
-
-    def _arm_retry(self) -> None:
-        if self._retry_timer is None and self._loop is not None:
-            self._retry_timer = self._loop.call_later(RETRY_INTERVAL, self._retry)
-
-    def _retry(self) -> None:
-        self._retry_timer = None
-        self._retry_waiting()
-        if self._waiting:
-            self._arm_retry()
+    # ------------------------------------------------------------ the table's time and news
 
     def _tick(self) -> None:
         self.table.tick(self._clock.monotonic())

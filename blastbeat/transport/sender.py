@@ -1,0 +1,175 @@
+"""Sends to the instances of one ROUTER without ever waiting: what ZeroMQ does not take now waits in the
+instance's outbox and is tried again.
+
+Knows no socket but through a MessageWriter, and no sessions but by sid.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+from collections.abc import Callable, Sequence
+
+import zmq
+
+from blastbeat.counters import Counters
+from blastbeat.events import Buffer
+from blastbeat.instance import NEVER, CrowdSink, Instance, Outcome
+from blastbeat.interfaces import Clock
+from blastbeat.messages import BATCH, END, MessageWriter
+from blastbeat.nodes import NodeTable
+
+RETRY_INTERVAL = 0.005  # seconds: ZeroMQ has no event for one peer that takes messages again
+RETRY_PAUSE = 0.001  # seconds
+MAX_SENDS_PER_FLUSH = 256
+
+
+class Sender:
+    """`used` is called after ZeroMQ was given something: it may have news it does not announce."""
+
+    def __init__(
+        self,
+        writer: MessageWriter,
+        table: NodeTable,
+        counters: Counters,
+        clock: Clock,
+        used: Callable[[], None],
+    ) -> None:
+        self._write = writer.write
+        self._write_batch = writer.write_batch
+        self._table = table
+        self._counters = counters
+        self._clock = clock
+        self._used = used
+        self._waiting: dict[Instance, None] = {}  # something in their outbox, and a route
+        self._retried_at = NEVER
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._timer: asyncio.TimerHandle | None = None
+
+    def start(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+
+    def close(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._loop = self._timer = None
+
+    def offer(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> bool:
+        """The first head of a session: taken or queued, else False."""
+        if not instance.is_blocked:
+            outcome = self._transmit(instance, sid, message_type, body)
+            if outcome is not Outcome.FULL:
+                return outcome is Outcome.TAKEN
+        elif instance.is_gone or instance.unreachable_since is not None:
+            return False
+        if instance.draining or instance.outbox.is_full():
+            return False
+        self._queue(instance, sid, message_type, body, opens_session=True)
+        return True
+
+    def send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
+        """Any other message of a session: taken, queued, or dropped when the instance is gone."""
+        if not instance.is_blocked:
+            if self._transmit(instance, sid, message_type, body) is Outcome.TAKEN:
+                return
+        elif instance.is_gone:
+            self._counters.add("messages.dropped.no-route")
+            return
+        if message_type == END:
+            writable = instance.outbox.put_end(sid, body)
+            self._block(instance)
+            self._tell_writable(instance, writable)
+        else:
+            self._queue(instance, sid, message_type, body)
+
+    def flush(self, instance: Instance) -> Outcome:
+        """Sends what waits, as far as ZeroMQ takes it. TAKEN when at least one message went."""
+        outbox = instance.outbox
+        batches = BATCH in instance.capabilities
+        outcome = Outcome.FULL
+        for _ in range(MAX_SENDS_PER_FLUSH):
+            if not outbox:
+                break
+            sid, pairs = outbox.next(batches)
+            try:
+                self._write_batch(instance.identity, sid, pairs)
+            except zmq.ZMQError as error:
+                if self._refused(instance, error) is Outcome.NO_ROUTE:
+                    self._waiting.pop(instance, None)
+                    return Outcome.NO_ROUTE
+                break
+            self._counters.add("messages.sent", len(pairs))
+            outcome = Outcome.TAKEN
+            if instance.unreachable_since is not None:
+                self._table.reachable(instance)
+            self._tell_writable(instance, outbox.sent(sid, len(pairs)))
+        self._used()
+        self._block(instance)
+        return outcome
+
+    def retry(self) -> None:
+        """Tries everybody who has something waiting."""
+        self._retried_at = self._clock.monotonic()
+        for instance in list(self._waiting):
+            self.flush(instance)
+
+    def maybe_retry(self, now: float) -> None:
+        """The same, unless it was just done: each refusal costs 5 µs, and there may be many."""
+        if self._waiting and now - self._retried_at >= RETRY_PAUSE:
+            self.retry()
+
+    def _transmit(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> Outcome:
+        try:
+            self._write(instance.identity, sid, message_type, body)
+        except zmq.ZMQError as error:
+            return self._refused(instance, error)
+        self._counters.add("messages.sent")
+        self._used()
+        return Outcome.TAKEN
+
+    def _refused(self, instance: Instance, error: zmq.ZMQError) -> Outcome:
+        self._used()
+        if error.errno == errno.EAGAIN:
+            return Outcome.FULL
+        # EHOSTUNREACH; whatever else it may be, the message did not go, and the grace decides.
+        instance.is_blocked = True
+        self._table.unreachable(instance, self._clock.monotonic())
+        return Outcome.NO_ROUTE
+
+    def _queue(
+        self,
+        instance: Instance,
+        sid: bytes,
+        message_type: bytes,
+        body: Buffer,
+        *,
+        opens_session: bool = False,
+    ) -> None:
+        outbox = instance.outbox
+        was_crowded = outbox.crowded
+        outbox.put(sid, message_type, body, opens_session=opens_session)
+        self._counters.add("messages.queued")
+        self._block(instance)
+        sink = self._table.sink
+        if outbox.crowded and not was_crowded and isinstance(sink, CrowdSink):
+            outbox.hold(instance.sessions)
+            sink.instance_crowded(instance)
+
+    def _block(self, instance: Instance) -> None:
+        """While something waits, nothing goes past it; drains and the timer try it again."""
+        waits = bool(instance.outbox)
+        instance.is_blocked = waits or instance.is_gone or instance.unreachable_since is not None
+        if not waits:
+            self._waiting.pop(instance, None)
+        elif instance.unreachable_since is None:
+            self._waiting[instance] = None
+            if self._timer is None and self._loop is not None:
+                self._timer = self._loop.call_later(RETRY_INTERVAL, self._retry_later)
+
+    def _retry_later(self) -> None:
+        self._timer = None
+        self.retry()
+
+    def _tell_writable(self, instance: Instance, sids: Sequence[bytes]) -> None:
+        for sid in sids:
+            self._table.sink.session_writable(instance, sid)

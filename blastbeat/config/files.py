@@ -39,7 +39,7 @@ def find_config(argument: str | None, environ: Mapping[str, str]) -> Path:
 
 
 def is_toml(path: Path) -> bool:
-    """True where a file's name says TOML, as `blastbeat.toml` and `blastbeat.toml.example` do; else it is ini."""
+    """True where a file's name says TOML, as `a.toml` and `a.toml.example` do; any other is read as ini."""
     last = next((found for found in reversed(path.suffixes) if found.lower() in (".toml", ".ini")), "")
     return last.lower() == ".toml"
 

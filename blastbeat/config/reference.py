@@ -2,7 +2,7 @@
 
     python -m blastbeat.config.reference docs/reference/configuration.md
 
-rewrites what stands between the marks `<!-- options: … -->` and `<!-- end -->` of a page; the prose stays as it is.
+rewrites what stands between the marks `<!-- options: … -->` and `<!-- end -->` of a page, and no other word.
 """
 
 from __future__ import annotations

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,19 +10,16 @@ import pytest
 from blastbeat.config import examine
 from blastbeat.config.model import Config
 from blastbeat.errors import Problem
-
-Examine = Callable[..., tuple[Config | None, list[Problem]]]
+from tests.helpers.examine import Examine
 
 
 @pytest.fixture
 def examine_text(tmp_path: Path) -> Examine:
-    """Writes a text to a file and examines it."""
+    """Writes a text to a file and examines it, in an empty environment."""
 
-    def run(
-        text: str, name: str = "test.toml", environ: Mapping[str, str] | None = None, **options: Any
-    ) -> tuple[Config | None, list[Problem]]:
+    def run(text: str, name: str = "test.toml", **options: Any) -> tuple[Config | None, list[Problem]]:
         path = tmp_path / name
         path.write_text(text, encoding="utf-8")
-        return examine(path, environ=environ or {}, **options)
+        return examine(path, environ={}, **options)
 
     return run

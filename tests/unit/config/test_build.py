@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Protocol
 
 import pytest
 
@@ -18,6 +17,7 @@ from blastbeat.config.model import (
     VirtualHostConfig,
 )
 from blastbeat.errors import ConfigError, Problem
+from tests.helpers.examine import Examine
 
 SERVER = '[blastbeat]\nbind = "127.0.0.1:8080"\nzmq = "tcp://127.0.0.1:5000"\n'
 
@@ -29,12 +29,6 @@ zmq = tcp://0.0.0.0:5000
 [blastbeat:localhost:8000]
 node = foobar1
 """
-
-
-class Examine(Protocol):
-    def __call__(
-        self, text: str, name: str = ..., **options: object
-    ) -> tuple[Config | None, list[Problem]]: ...
 
 
 def good(examine_text: Examine, text: str, name: str = "test.toml") -> Config:
@@ -250,16 +244,14 @@ def test_a_value_listed_twice_counts_once(examine_text: Examine) -> None:
         ("drain = '2d'", 5, "drain", "is too large; at most 1d", ""),
         ("log-level = 'inof'", 5, "log-level", "must be one of", "did you mean 'info'?"),
         ("node-authenticators = []", 5, "node-authenticators", "is empty", ""),
-        ("zmq = []", 5, "zmq", "is not an endpoint", ""),
+        ("[vhost.x]\nnode = []", 6, "node", "is empty; it takes at least one value", ""),
         ("[vhost.x]\nnode = ['n',\n'a/b']", 7, "node", "instances", ""),
     ],
 )
 def test_what_is_refused(
     examine_text: Examine, text: str, line: int, key: str, message: str, hint: str
 ) -> None:
-    found = errors(
-        examine_text, f"# first\n{SERVER.removesuffix('zmq') if key != 'zmq' else SERVER[:35]}{text}\n"
-    )
+    found = errors(examine_text, f"# first\n{SERVER}{text}\n")
 
     problem = next(problem for problem in found if problem.line == line and problem.key == key)
     assert message in problem.message
@@ -288,6 +280,7 @@ def test_examine_never_raises_and_load_always_does(tmp_path: Path) -> None:
     config, problems = examine(tmp_path / "none.toml", environ={})
 
     assert config is None
-    assert any("No such file" in problem.message for problem in problems)
+    (problem,) = problems  # and not that nothing listens: who knows what the file says
+    assert "No such file" in problem.message
     with pytest.raises(ConfigError, match="No such file"):
         load_config(tmp_path / "none.toml", environ={})

@@ -110,7 +110,7 @@ class Http1Gate:
     def _receive(self, data: bytes) -> bytes:
         buffer = self._buffer
         window: bytes | bytearray = data
-        if buffer or self._section is not None:
+        if buffer:
             buffer += data
             window = buffer
         position = 0
@@ -227,6 +227,5 @@ class Http1Gate:
         if not end:
             return b""
         del self._buffer[:end]
-        self._section = None
         self.request_complete = True
         return b"\r\n"

@@ -145,7 +145,7 @@ def _forwarded_fields(headers: Headers) -> tuple[list[bytes], bool, bool]:
 
 
 def _names_others(connection: bytes) -> bool:
-    return not connection or connection.lower() not in (b"close", b"keep-alive")
+    return connection.lower() not in (b"close", b"keep-alive")
 
 
 def _without_named(headers: Headers) -> Headers:

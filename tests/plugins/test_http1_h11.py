@@ -85,6 +85,15 @@ def test_requests_follow_each_other() -> None:
         driver.start_next_exchange()
 
 
+def test_between_requests_only_errors_are_answered_and_close() -> None:
+    driver = new_driver()
+    assert driver.must_close()
+    driver.receive_data(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+    assert not driver.must_close()
+    driver.start_next_exchange()
+    assert driver.must_close()
+
+
 @pytest.mark.parametrize(
     ("target", "authority", "path"),
     [

@@ -95,6 +95,11 @@ def test_errors_are_both_the_projects_and_value_errors() -> None:
     assert isinstance(caught.value, BlastBeatError)
 
 
+def test_what_is_no_size_is_refused_before_its_line_ends() -> None:
+    with pytest.raises(GrammarError, match="hexadecimal"):
+        ChunkedDecoder().decode(b"G")
+
+
 def test_begun_and_excess() -> None:
     decoder = ChunkedDecoder()
     assert not decoder.begun

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from blastbeat.errors import GrammarError
@@ -82,10 +84,17 @@ def test_the_longest_target_and_method_pass() -> None:
         check_partial_request_line(line[:end], MAX_URI)
 
 
-def test_an_endless_request_line_is_refused_before_its_end() -> None:
-    with pytest.raises(GrammarError) as caught:
-        check_partial_request_line(b"GET /" + b"a" * (MAX_URI + MAX_METHOD + 20), MAX_URI)
-    assert caught.value.status == 414
+def test_a_request_line_that_can_only_be_too_long_is_refused_before_its_end() -> None:
+    longest = MAX_URI + MAX_METHOD + len(b"  HTTP/1.1")
+    check_partial_request_line(b"a" * longest + b"\r", MAX_URI)
+    for line in (b"a" * (longest + 2), b"a" * (longest + 1) + b"\r"):
+        with pytest.raises(GrammarError) as caught:
+            check_partial_request_line(line, MAX_URI)
+        assert caught.value.status == 414
+    for size, status in ((longest, 400), (longest + 1, 414)):
+        with pytest.raises(GrammarError) as caught:
+            check_request_line(b"a" * size + b"\r\n", MAX_URI)
+        assert caught.value.status == status
 
 
 @pytest.mark.parametrize("first", [b"\x16", b" ", b"\0", b"\n", b"(", b"\x80"])
@@ -179,6 +188,21 @@ class TestLineSection:
         with pytest.raises(GrammarError, match="more than 1 header fields in the trailers") as caught:
             LineSection("trailers", 100, 1).read(bytearray(b"A: b\r\nC: d\r\n"))
         assert caught.value.status == 431
+
+    def test_no_byte_is_searched_twice(self) -> None:
+        class Counting(bytearray):
+            searched = 0
+
+            def find(self, sub: Any, start: Any = 0, end: Any = None) -> int:
+                self.searched += len(self) - start
+                return super().find(sub, start)
+
+        buffer = Counting()
+        section = LineSection("trailers", 2000, 10)
+        for _ in range(1000):
+            buffer += b"a"
+            section.read(buffer)
+        assert buffer.searched == 1000
 
     def test_each_line_is_checked_once(self) -> None:
         checked: list[bytes] = []

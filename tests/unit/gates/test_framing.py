@@ -203,6 +203,7 @@ class TestHandshake:
         lists = (b"UPGRADE: h2c, WebSocket", b"connection: x", b"CONNECTION: upgrade")
         assert facts(*lists, b"sec-websocket-key: " + KEY, method=b"GET") == 0
         assert refused(*lists, method=b"GET") == 400
+        assert refused(b"Upgrade: websocket", b"Upgrade: h2c", b"Connection: upgrade") == 400
 
     def test_wants_get_in_http11_without_body(self) -> None:
         assert refused(*self.FIELDS, method=b"POST") == 400

@@ -6,7 +6,7 @@ import pytest
 
 from blastbeat.errors import ClientError
 from blastbeat.events import RequestData, RequestEnd, RequestHead
-from blastbeat.interfaces import HttpLimits, Options
+from blastbeat.interfaces import Driver, DriverFactory, HttpLimits, Options
 from blastbeat.plugins import http1_h11
 from blastbeat.plugins.http1_h11 import H11Driver, H11DriverFactory
 
@@ -31,7 +31,10 @@ def test_registers_itself_by_the_public_hook() -> None:
 
     http1_h11.blastbeat_register_drivers(Recorder())
     assert registered == {"h11": H11DriverFactory}
-    assert H11DriverFactory({}).protocols == ("http/1.1",)
+    factory: DriverFactory = H11DriverFactory({})
+    assert factory.protocols == ("http/1.1",)
+    driver: Driver = factory.new_driver(HttpLimits())
+    assert driver.date_now() == b""
 
 
 def test_a_request_without_body() -> None:

@@ -238,13 +238,14 @@ def test_refused(name: str) -> None:
     assert whole.status == status
     assert not any(request.head and b"hidden" in request.head.path for request in whole.requests)
     assert read_requests(each_byte(data)).refusal == whole.refusal
-    assert read_requests([data[: len(data) // 2], data[len(data) // 2 :]]).refusal == whole.refusal
+    for cut in range(1, len(data)):
+        assert read_requests([data[:cut], data[cut:]]).refusal == whole.refusal
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
 def test_accepted_as_sent(name: str) -> None:
     data, body = ACCEPTED[name]
-    for pieces in ([data], each_byte(data)):
+    for pieces in ([data], each_byte(data), *([data[:cut], data[cut:]] for cut in range(1, len(data)))):
         reading = read_requests(pieces)
         assert reading.refusal is None and reading.held == 0
         first, second = reading.complete

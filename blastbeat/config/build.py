@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from blastbeat.config import rows
-from blastbeat.config.model import Config, Origin, ServerConfig, VirtualHostConfig
+from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import HostKind
 from blastbeat.config.option import INHERITED, PLUGINS, SERVER, VIRTUALHOST, Option
 from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
@@ -162,19 +162,19 @@ class _Builder:
 
     def _drop_repetitions(self, settings: Settings, name: str) -> None:
         """A value listed twice counts once."""
-        seen: list[Any] = []
+        seen: set[object] = set()
         kept = []
         for row, values in settings.given[name]:
             fresh = []
             for value in values:
-                known = getattr(value, "name", value)
-                if known in seen:
-                    problem = rows.problem_at(
-                        settings.section, row, f"lists {known} twice; once counts", severity="warning"
-                    )
+                # Two references to one plugin object may differ in their options.
+                mark = repr(value) if isinstance(value, PluginRef) else getattr(value, "name", value)
+                if mark in seen:
+                    message = f"lists {getattr(value, 'name', value)} twice; once counts"
+                    problem = rows.problem_at(settings.section, row, message, severity="warning")
                     self.problems.append(problem)
                 else:
-                    seen.append(known)
+                    seen.add(mark)
                     fresh.append(value)
             kept.append((row, tuple(fresh)))
         settings.given[name] = kept

@@ -6,40 +6,36 @@ from collections.abc import Iterator, Sequence
 
 from blastbeat.config import rows
 from blastbeat.config.build import Built, Settings
-from blastbeat.config.model import Config, VirtualHostConfig
+from blastbeat.config.model import VirtualHostConfig
 from blastbeat.config.names import is_private_endpoint
 from blastbeat.config.rows import Row
 from blastbeat.errors import Problem
 
-DEFAULT_INSTANCES = 64
 _WEAKEST = "identity"
-
-
-def endpoints_of(config: Config, virtualhost: VirtualHostConfig) -> tuple[str, ...]:
-    """The endpoints that nodes of a virtualhost connect to: its own, else the server's."""
-    return virtualhost.zmq or config.server.zmq
-
-
-def instance_limit(config: Config, virtualhost: VirtualHostConfig) -> int:
-    """How many further instances each node of a virtualhost may have, the default resolved."""
-    if virtualhost.instances is not None:
-        return virtualhost.instances
-    is_private = all(is_private_endpoint(endpoint) for endpoint in endpoints_of(config, virtualhost))
-    return DEFAULT_INSTANCES if is_private else 0
 
 
 def check_endpoints(built: Built) -> Iterator[Problem]:
     """Missing, shared and open endpoints."""
     yield from _check_missing(built)
-    bound: dict[str, Row] = {}
+    bound: dict[str, tuple[Row, tuple[str, ...]]] = {}
     for settings, users in _routers(built):
-        for row, endpoints in settings.given.get("zmq", ()):
-            for endpoint in endpoints:
-                first = bound.setdefault(endpoint, row)
-                if first is not row and not endpoint.endswith("*"):
-                    message = f"is another ROUTER's already ({first.file}:{first.line}); each needs its own"
-                    yield rows.problem_at(settings.section, row, message)
-                yield from _check_open(settings, row, endpoint, users)
+        if "zmq" not in settings.given:
+            continue
+        endpoints = settings.value("zmq")
+        for row, endpoint in _rows_of(settings):
+            first, others = bound.setdefault(endpoint, (row, endpoints))
+            # The same list is the same ROUTER; and where the system chooses there is no clash.
+            if endpoints != others and not endpoint.endswith("*"):
+                message = f"is another ROUTER's already ({first.file}:{first.line}), one with other endpoints"
+                hint = "give it endpoints of its own, or the very same list"
+                yield rows.problem_at(settings.section, row, message, hint)
+            yield from _check_open(settings, row, endpoint, users)
+
+
+def _rows_of(settings: Settings) -> Iterator[tuple[Row, str]]:
+    for row, endpoints in settings.given["zmq"]:
+        for endpoint in endpoints:
+            yield row, endpoint
 
 
 def _routers(built: Built) -> Iterator[tuple[Settings, list[VirtualHostConfig]]]:

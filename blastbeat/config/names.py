@@ -120,7 +120,7 @@ def is_private_endpoint(endpoint: str) -> bool:
     if endpoint.startswith("ipc://"):
         return True
     host, _ = split_host_port(endpoint.removeprefix("tcp://"))
-    if host == "localhost":
+    if host in ("localhost", "lo"):
         return True
     try:
         return ipaddress.ip_address(host).is_loopback

@@ -71,7 +71,8 @@ OWN_OPTIONS: tuple[Option, ...] = (
     _own(
         "zmq",
         EndpointKind(),
-        explanation="Endpoints of a ROUTER of its own; its nodes then connect to these only.",
+        explanation="Endpoints of a ROUTER of its own; its nodes then connect to these only. "
+        "Virtualhosts with the same list share one.",
         example="ipc:///run/blastbeat/example.sock",
         repeated=True,
         unset="the server's",

@@ -225,6 +225,16 @@ def test_a_value_listed_twice_counts_once(examine_text: Examine) -> None:
     assert (problem.severity, problem.line, problem.message) == ("warning", 6, "lists n twice; once counts")
 
 
+def test_one_filter_may_run_twice_with_other_options(examine_text: Examine) -> None:
+    text = SERVER + '[vhost.x]\nnode = "n"\nfilters = ["add a=1", { name = "add", a = "2" }, "add a=1"]\n'
+
+    config, problems = examine_text(text)
+
+    assert config is not None
+    assert config.virtualhosts[0].filters == (PluginRef("add", {"a": "1"}), PluginRef("add", {"a": "2"}))
+    assert [problem.message for problem in problems] == ["lists add twice; once counts"]
+
+
 @pytest.mark.parametrize(
     ("text", "line", "key", "message", "hint"),
     [

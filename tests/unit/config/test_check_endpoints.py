@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from blastbeat.config.check_endpoints import endpoints_of, instance_limit
-from blastbeat.config.model import Config, ServerConfig, VirtualHostConfig
 from tests.helpers.examine import Examine
 
 SERVER = '[blastbeat]\nbind = "127.0.0.1:8080"\n'
@@ -48,6 +46,12 @@ def test_each_router_has_endpoints_of_its_own(examine_text: Examine) -> None:
     assert told(examine_text, text.replace("ipc://x", "tcp://127.0.0.1:*")) == []
 
 
+def test_the_same_list_is_the_same_router(examine_text: Examine) -> None:
+    text = '[vhost.a]\nnode = "n"\nzmq = "ipc://x"\n[vhost.b]\nnode = "n"\nzmq = ["ipc://x"]\n'
+
+    assert told(examine_text, text) == []
+
+
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -75,24 +79,3 @@ def test_the_warning_says_what_may_happen_and_why_instances_is_0(examine_text: E
     assert config is not None
     for words in ("read the traffic", "under a node's name", "instances is 0"):
         assert words in problem.message
-
-
-@pytest.mark.parametrize(
-    ("shared", "own", "instances", "expected"),
-    [
-        (("tcp://127.0.0.1:1", "ipc://x"), (), None, 64),
-        (("tcp://127.0.0.1:1", "tcp://*:2"), (), None, 0),
-        (("tcp://*:2",), ("ipc://x",), None, 64),
-        (("ipc://x",), ("tcp://*:2",), None, 0),
-        (("tcp://*:2",), (), 5, 5),
-        (("ipc://x",), (), 0, 0),
-    ],
-)
-def test_how_many_instances_a_node_may_have(
-    shared: tuple[str, ...], own: tuple[str, ...], instances: int | None, expected: int
-) -> None:
-    virtualhost = VirtualHostConfig("a", zmq=own, instances=instances)
-    config = Config(ServerConfig(zmq=shared), (virtualhost,))
-
-    assert endpoints_of(config, virtualhost) == (own or shared)
-    assert instance_limit(config, virtualhost) == expected

@@ -109,6 +109,7 @@ def test_endpoints_refused(written: object, words: str) -> None:
         ("tcp://127.8.0.1:5000", True),
         ("tcp://[::1]:5000", True),
         ("tcp://localhost:5000", True),
+        ("tcp://lo:5000", True),
         ("tcp://0.0.0.0:5000", False),
         ("tcp://*:5000", False),
         ("tcp://[::]:5000", False),

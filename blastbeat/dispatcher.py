@@ -201,6 +201,8 @@ class Dispatcher:
         except NodeError as error:
             if session is not None:
                 session.response.malformed(error.reason)
+            elif sid:
+                self._drop_stray(instance, sid, type)
             else:
                 self._drop(instance, "malformed", type)
             return
@@ -218,10 +220,11 @@ class Dispatcher:
             self.tables[instance.router].pong(instance, event.words, self.clock.monotonic())
         elif isinstance(event, NodeDrain) and not sid:
             self._drain(instance)
-        elif sid in self.sessions.by_sid:
-            self._drop(instance, "other-session", type)
         else:
-            self._drop(instance, "unknown-sid", type)
+            self._drop_stray(instance, sid, type)
+
+    def _drop_stray(self, instance: Instance, sid: bytes, type: bytes) -> None:
+        self._drop(instance, "other-session" if sid in self.sessions.by_sid else "unknown-sid", type)
 
     def _drain(self, instance: Instance) -> None:
         self.tables[instance.router].drain(instance, self.clock.monotonic())
@@ -276,18 +279,15 @@ class Dispatcher:
         return True
 
     def instance_up(self, instance: Instance, reason: str) -> None:
-        self.counters.add("nodes.up")
         log.info("node %s is up: %s", instance.view.identity, reason)
         self._node_notice(self.lifecycle.node_up, instance, "up", reason)
 
     def instance_silent(self, instance: Instance, reason: str) -> None:
-        self.counters.add("nodes.silent")
         log.warning("node %s is silent: %s", instance.view.identity, reason)
         self._node_notice(self.lifecycle.node_down, instance, "silent", reason)
 
     def instance_gone(self, instance: Instance, reason: str) -> None:
         """No route for `node-grace`: its sessions end now."""
-        self.counters.add("nodes.gone")
         log.warning("node %s is gone: %s", instance.view.identity, reason)
         for session in cast("list[Session]", list(instance.sessions.values())):
             session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")

@@ -137,10 +137,8 @@ class HostFacts:
     @classmethod
     def of(cls, name: str, *, raw_path_info: bool = False) -> HostFacts:
         """From a virtualhost's name as configured: ``localhost:8000``, ``[::1]``, ``*.example.org``."""
-        if name.startswith("*"):
-            return cls(name, raw_path_info=raw_path_info)
         host, port = _split_port(name.encode("idna") if not name.isascii() else name.encode())
-        return cls(name, host, port, raw_path_info)
+        return cls(name, b"" if name.startswith("*") else host, port, raw_path_info)
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +229,7 @@ def build_request(
     authority = head.authority
     server_name, server_port = host.server_name, host.server_port
     if not server_name:
-        server_name, server_port = _split_port(authority)
-        server_name = server_name or connection.local_name
+        server_name = _split_port(authority)[0] or connection.local_name
     server_port = server_port or connection.port
     if not authority:
         authority = server_name + b":" + server_port

@@ -51,6 +51,9 @@ class Driver(Protocol):
     `out`, buffers in order; large payloads are appended as they are, never copied.
     """
 
+    date_now: Callable[[], bytes]
+    """The value of the `Date` field, set by who made the driver; drivers have no clock."""
+
     def receive_data(self, data: Buffer) -> Sequence[ClientEvent]:
         """Events that `data` completes. Raises ClientError for what cannot be understood; then the driver
         is over for input, but an error response can still be sent."""

@@ -72,7 +72,13 @@ class ClientOutput:
     def send_head(self, head: ResponseHead) -> None:
         self._gathering()
         self._driver.send_head(head, self._out)
-        self._is_unframed = head.length is None and not head.bodyless and self._driver.must_close()
+        exchange = self.stream.exchange
+        self._is_unframed = (
+            head.length is None
+            and not head.bodyless
+            and exchange is not None
+            and exchange.head.version == b"1.0"
+        )
 
     def send_data(self, data: Buffer) -> None:
         if not self._is_writable or self._output_hold is not None:
@@ -127,6 +133,7 @@ class ClientOutput:
                 self._write(b"".join(small))
         if not self._is_writable:
             self._account()
+        self._context.timers.watch(self)  # what was sent may have brought a shorter timeout into force
 
     def _write(self, data: Buffer) -> None:
         self._written += len(data)

@@ -7,9 +7,11 @@ business. Nothing here raises into the event loop: whatever goes wrong ends this
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 from collections.abc import Callable, Hashable, Sequence
 from math import inf
+from typing import cast
 
 from blastbeat.errors import ClientError
 from blastbeat.events import ClientEvent, CloseReason, RequestData, RequestHead
@@ -17,7 +19,7 @@ from blastbeat.forwarding import ConnectionFacts
 from blastbeat.gates.http1 import Http1Gate
 from blastbeat.interfaces import ConnectionView
 from blastbeat.stream import Phase, Stream
-from blastbeat.transport.client_output import ClientOutput
+from blastbeat.transport.client_output import WRITE_HIGH, ClientOutput
 from blastbeat.transport.context import ConnectionContext
 
 log = logging.getLogger(__name__)
@@ -78,9 +80,8 @@ class Connection(ClientOutput, asyncio.Protocol):
     # ------------------------------------------------------------ asyncio.Protocol
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        assert isinstance(transport, asyncio.Transport)
-        self._transport = transport
-        transport.set_write_buffer_limits(high=4 * 64 * 1024)
+        self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
+        self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         context = self._context
         peer = transport.get_extra_info("peername") or ("", 0)
         local = transport.get_extra_info("sockname") or ("", 0)
@@ -103,7 +104,8 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._guarded(self._receive, data)
         if self._out:
             self.flush()
-        self._context.timers.watch(self)
+        else:
+            self._context.timers.watch(self)
 
     def eof_received(self) -> bool:
         """The client's FIN: the end of the session, unless what runs may finish (§6 The client leaves)."""
@@ -228,7 +230,8 @@ class Connection(ClientOutput, asyncio.Protocol):
             return
         # Paused writing now means "not everything was taken": the linger time begins when it was.
         transport.set_write_buffer_limits(high=0)
-        transport.write_eof()
+        with contextlib.suppress(OSError):  # the client was faster: connection_lost is on its way
+            transport.write_eof()
         transport.resume_reading() if self._holds else None
         self._discard_left = linger
         self._close_due = self._context.clock.monotonic() + linger_time

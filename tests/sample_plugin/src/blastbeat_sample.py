@@ -11,6 +11,7 @@ from blastbeat.events import Buffer, NodeHead, Request, ResponseHead
 from blastbeat.interfaces import (
     Allow,
     Answer,
+    ExchangeView,
     Filter,
     InstanceView,
     NodeCandidate,
@@ -126,3 +127,18 @@ def blastbeat_register_request_authenticators(register: Register) -> None:
 @hookimpl
 def blastbeat_register_filters(register: Register) -> None:
     register("greeting", lambda options: GreetingFilter())
+
+
+class Replacement:
+    """A plugin of its own, made once per server: takes a built-in's place by registering its name."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    @hookimpl
+    def blastbeat_register_selectors(self, register: Register) -> None:
+        register("least-connections", lambda options: NamedSelector("app2"))
+
+    @hookimpl
+    def blastbeat_exchange_closed(self, view: ExchangeView) -> None:
+        self.statuses.append(view.status)

@@ -58,8 +58,12 @@ class RawClient:
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
         self._socket.settimeout(PATIENCE)
-        self._socket.connect((host, port))
         self._buffer = bytearray()
+        try:
+            self._socket.connect((host, port))
+        except OSError:
+            self._socket.close()
+            raise
 
     @property
     def local_port(self) -> int:

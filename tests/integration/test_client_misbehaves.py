@@ -211,7 +211,9 @@ def test_many_connections_at_once(stage: Stage) -> None:
     idlers = [stage.client() for _ in range(200)]
     for idler in idlers:
         idler.send(b"GET / HTTP/1.1\r\n")
-    stage.exchange(node, stage.client())
-    for idler in idlers:
-        idler.close()
+    client = stage.client()
+    stage.exchange(node, client)
+    for leaving in (*idlers, client):
+        leaving.close()
     server.wait_idle()
+    assert server.counters["connections.closed"] == 201

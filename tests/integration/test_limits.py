@@ -58,11 +58,11 @@ def test_exactly_max_body(stage: Stage, chunked: bool) -> None:
 
 
 SIZES: dict[str, tuple[Table, bytes, int]] = {
-    "max-head": ({"max-head": 1000}, request_head(headers=[("X-A", "x" * 1000)]), 431),
-    "max-head of many fields": ({"max-head": 1000}, request_head(headers=[("X-A", "x" * 90)] * 11), 431),
-    "max-head without an end": ({"max-head": 1000}, request_head()[:-2] + b"X-A: " + b"x" * 2000, 431),
+    "max-head": ({"max-head": 1024}, request_head(headers=[("X-A", "x" * 1024)]), 431),
+    "max-head of many fields": ({"max-head": 1024}, request_head(headers=[("X-A", "x" * 90)] * 11), 431),
+    "max-head without an end": ({"max-head": 1024}, request_head()[:-2] + b"X-A: " + b"x" * 2000, 431),
     "max-uri": ({"max-uri": 100}, request_head("/" + "x" * 100), 414),
-    "max-uri without an end": ({"max-uri": 100, "max-head": 1000}, b"GET /" + b"x" * 990, 414),
+    "max-uri without an end": ({"max-uri": 100, "max-head": 1024}, b"GET /" + b"x" * 1015, 414),
     "max-headers": ({"max-headers": 10}, request_head(headers=[("X-A", "1")] * 10), 431),
 }
 
@@ -84,7 +84,7 @@ def test_head_limits(stage: Stage, name: str) -> None:
     [
         ({"max-uri": 100}, request_head("/" + "x" * 99)),
         ({"max-headers": 10}, request_head(headers=[("X-A", "1")] * 9)),
-        ({"max-head": 1000}, request_head(headers=[("X-A", "x" * (1000 - len(request_head()) - 7))])),
+        ({"max-head": 1024}, request_head(headers=[("X-A", "x" * (1024 - len(request_head()) - 7))])),
     ],
 )
 def test_heads_of_exactly_the_limit(stage: Stage, settings: Table, raw: bytes) -> None:

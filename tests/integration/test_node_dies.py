@@ -10,6 +10,7 @@ from tests.helpers.node import NodeRequest, ScriptedNode, head
 from tests.helpers.settings import Table
 from tests.helpers.stage import Stage
 
+# Only where liveness itself is the subject: a scripted node answers pings only while it listens.
 FAST: Table = {"ping-freq": 0.1}
 LASTING: Table = {"node-grace": 30}
 
@@ -31,7 +32,7 @@ def two_nodes(
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
 def test_safe_request_goes_to_another_instance(stage: Stage, method: str) -> None:
     """By itself, as a new session; the client notices nothing."""
-    server = stage.serve(FAST, {"node": ["a", "b"]})
+    server = stage.serve(vhost={"node": ["a", "b"]})
     client = stage.client()
     first, second, request = two_nodes(stage, client, method)
     first.close()
@@ -46,7 +47,7 @@ def test_safe_request_goes_to_another_instance(stage: Stage, method: str) -> Non
 
 
 def test_kept_body_goes_along(stage: Stage) -> None:
-    stage.serve(FAST, {"node": ["a", "b"], "retry-methods": ["GET", "PUT"]})
+    stage.serve(vhost={"node": ["a", "b"], "retry-methods": ["GET", "PUT"]})
     client = stage.client()
     first, second, _ = two_nodes(stage, client, "PUT", b"x" * 10_000)
     first.close()
@@ -58,7 +59,7 @@ def test_kept_body_goes_along(stage: Stage) -> None:
 
 def test_body_larger_than_kept(stage: Stage) -> None:
     """What was not kept can't be sent again: 502."""
-    stage.serve(FAST, {"node": ["a", "b"], "retry-methods": "PUT", "retry-buffer": 1000})
+    stage.serve(vhost={"node": ["a", "b"], "retry-methods": "PUT", "retry-buffer": 1000})
     client = stage.client()
     first, second, _ = two_nodes(stage, client, "PUT", b"x" * 10_000)
     first.close()
@@ -67,7 +68,7 @@ def test_body_larger_than_kept(stage: Stage) -> None:
 
 
 def test_unsafe_request_is_not_repeated(stage: Stage) -> None:
-    server = stage.serve(FAST, {"node": ["a", "b"]})
+    server = stage.serve(vhost={"node": ["a", "b"]})
     client = stage.client()
     first, second, _ = two_nodes(stage, client, "POST", b"order one")
     first.close()
@@ -78,7 +79,7 @@ def test_unsafe_request_is_not_repeated(stage: Stage) -> None:
 
 def test_nobody_else_is_there(stage: Stage) -> None:
     """502 for the node that went away, or 503 for the instance that isn't there: an answer in any case."""
-    server = stage.serve(FAST)
+    server = stage.serve()
     node, client = stage.node(), stage.client()
     client.get()
     node.expect_request()
@@ -105,7 +106,7 @@ CUTS: dict[str, tuple[list[tuple[str, bytes]], bytes]] = {
 @pytest.mark.parametrize("name", CUTS)
 def test_dies_during_the_response(stage: Stage, name: str) -> None:
     """The response is cut, never completed, and never begun again elsewhere."""
-    server = stage.serve(FAST, {"node": ["a", "b"]})
+    server = stage.serve(vhost={"node": ["a", "b"]})
     client = stage.client()
     first, second, request = two_nodes(stage, client)
     sent, body = CUTS[name]
@@ -121,7 +122,7 @@ def test_dies_during_the_response(stage: Stage, name: str) -> None:
 
 
 def test_dies_during_the_upload(stage: Stage) -> None:
-    stage.serve(FAST)
+    stage.serve()
     node, client = stage.node(), stage.client()
     client.send_head(method="POST", headers=[("Content-Length", "1000")])
     client.send(b"half")
@@ -135,7 +136,7 @@ def test_dies_during_the_upload(stage: Stage) -> None:
 
 def test_dies_between_exchanges(stage: Stage) -> None:
     """The client's connection lives; its next request begins a new session elsewhere."""
-    server = stage.serve(FAST, {"node": ["a", "b"]})
+    server = stage.serve(vhost={"node": ["a", "b"]})
     client = stage.client()
     first, second, request = two_nodes(stage, client)
     first.respond(request.sid, b"first")
@@ -151,7 +152,7 @@ def test_dies_between_exchanges(stage: Stage) -> None:
 
 def test_dies_with_a_complete_response_on_its_way(stage: Stage) -> None:
     """What it sent before it died still reaches a slow client."""
-    stage.serve(FAST)
+    stage.serve()
     node, client = stage.node(), stage.client(receive_buffer=4096)
     client.get()
     sid = node.expect_request().sid

@@ -90,5 +90,6 @@ def test_connection_close_ends_the_pipeline(stage: Stage) -> None:
     response = client.read_response()
     assert (response.body, response["Connection"]) == (b"GET /1 ", "close")
     client.expect_eof()
+    client.close()
     stage.server.wait_idle()
     assert [request.variables["REQUEST_URI"] for request in app.served] == ["/1"]

@@ -155,7 +155,7 @@ def test_messages_after_end(stage: Stage) -> None:
     node.respond(sid, b"ok")
     node.send(sid, "end")
     for type in ("body", "chunk", "headers", "end", "retry", "abort"):
-        node.send(sid, type, b"late")
+        node.send(sid, type, head() if type == "headers" else b"late")
     assert client.read_response().body == b"ok"
     client.expect_eof()
     node.expect_end(sid)

@@ -60,18 +60,19 @@ def _read_header(text: str, file: str, number: int, document: Document) -> Secti
     section = None
     if word == "blastbeat":
         kind = rows.VIRTUALHOST if colon else rows.SERVER
-        section = Section(kind, name, label, file, number)
+        section = Section(kind, name, rows.printable(label), file, number)
     elif word == "plugins" and not colon:
         section = Section(rows.PLUGINS, "", label, file, number)
     elif word == "plugin" and name:
-        section = Section(rows.PLUGIN, name, label, file, number)
+        section = Section(rows.PLUGIN, name, rows.printable(label), file, number)
     if section is None:
         hint = did_you_mean(label, ("blastbeat", "plugins")) or (
             "sections are [blastbeat], [blastbeat:HOST[:PORT]], [plugins] and [plugin:NAME]"
         )
         if label.startswith(("vhost.", "plugin.")):
             hint = "that is TOML, and this file is read as ini: give it a name that ends in .toml"
-        document.problems.append(Problem("unknown section", file=file, line=number, section=label, hint=hint))
+        shown = rows.printable(label)
+        document.problems.append(Problem("unknown section", file=file, line=number, section=shown, hint=hint))
         return None
     document.sections.append(section)
     return section

@@ -55,25 +55,31 @@ def show(value: object) -> str:
     return text if len(text) <= 100 else f"{text[:97]}..."
 
 
+def printable(text: str) -> str:
+    """A name out of a file, safe to print: control characters as escapes, so no terminal acts on them."""
+    return text if text.isprintable() else text.encode("unicode_escape").decode()
+
+
 def problem_at(
     section: Section | None, row: Row, message: str, hint: str = "", severity: str = "error"
 ) -> Problem:
     """A problem with a row."""
     found = Problem(
-        message,
+        printable(message),
         severity,
         file=row.file,
         line=row.line,
         section=section.label if section else "",
-        key=row.key,
+        key=printable(row.key),
         value=show(row.value),
-        hint=hint,
+        hint=printable(hint),
     )
     if row.file == COMMAND_LINE:
-        return replace(found, section="", key=f"--{row.key}")
+        return replace(found, section="", key=f"--{found.key}")
     return found
 
 
 def problem_of(section: Section, message: str, hint: str = "", severity: str = "error") -> Problem:
     """A problem with a section as a whole."""
+    message, hint = printable(message), printable(hint)
     return Problem(message, severity, file=section.file, line=section.line, section=section.label, hint=hint)

@@ -53,7 +53,7 @@ def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
     hint = ""
     if re.search(r"^[ \t]*\[(blastbeat|plugin):", text, re.MULTILINE):
         hint = "that is the ini notation, and this file is read as TOML: give it a name that ends in .ini"
-    return Problem(f"not TOML: {message[:200]}", file=file, line=line, hint=hint)
+    return Problem(f"not TOML: {rows.printable(message[:200])}", file=file, line=line, hint=hint)
 
 
 class _Reader:
@@ -89,14 +89,14 @@ class _Reader:
                 hint or "keys belong below [blastbeat] or a [vhost]",
             )
         self.document.problems.append(
-            Problem(message, file=self.file, line=self._line((key,)), key=key, hint=hint)
+            Problem(message, file=self.file, line=self._line((key,)), key=rows.printable(key), hint=hint)
         )
 
     def _named_sections(self, kind: str, key: str, tables: Mapping[str, Any]) -> None:
         for name, table in tables.items():
             path = (key, name)
             bare = kind == rows.PLUGIN and _BARE_KEY.fullmatch(name)
-            label = f"{key}.{name}" if bare else f'{key}."{rows.show(name)}"'
+            label = f"{key}.{name}" if bare else f'{key}."{rows.printable(name)}"'
             if isinstance(table, dict):
                 self._section(kind, name, label, table, path)
                 continue
@@ -142,7 +142,9 @@ class _Reader:
         if isinstance(value, int) and value.bit_length() > 63:
             # TOML's own bound; tomli reads hexadecimal numbers of any length, and str() has a limit.
             message = "is a number of more than 64 bits"
-            self.document.problems.append(Problem(message, "error", self.file, line, label, key))
+            self.document.problems.append(
+                Problem(message, "error", self.file, line, label, rows.printable(key))
+            )
             return 0
         if isinstance(value, list):
             return [self._expand(item, label, key, line) for item in value]
@@ -152,7 +154,9 @@ class _Reader:
 
     def _expand_text(self, text: str, label: str, key: str, line: int) -> str:
         def refuse(message: str, hint: str = "") -> str:
-            problem = Problem(message, "error", self.file, line, label, key, rows.show(text), hint)
+            problem = Problem(
+                message, "error", self.file, line, label, rows.printable(key), rows.show(text), hint
+            )
             self.document.problems.append(problem)
             return ""
 

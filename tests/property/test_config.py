@@ -69,7 +69,7 @@ def check_outcome(outcome: tuple[Config | None, list[Problem]]) -> None:
     config, problems = outcome
     assert (config is None) == any(problem.severity == "error" for problem in problems)
     for problem in problems:
-        assert str(problem)
+        assert str(problem).isprintable()
         assert problem.file
 
 

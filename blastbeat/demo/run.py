@@ -91,8 +91,8 @@ class Demo:
 
             try:
                 await self.server.run(bound)
-            except BlastBeatError as error:
-                self.failure = error
+            except* BlastBeatError as group:
+                self.failure = _first_of(group)
             tasks.cancel_scope.cancel()
 
     def _give_up(self, why: str) -> None:
@@ -144,6 +144,12 @@ class Demo:
         finally:
             with anyio.CancelScope(shield=True):
                 await _end(process)
+
+
+def _first_of(group: BaseExceptionGroup[BlastBeatError]) -> BlastBeatError:
+    """The first error in a group, however deep task groups have wrapped it."""
+    error = group.exceptions[0]
+    return _first_of(error) if isinstance(error, BaseExceptionGroup) else error
 
 
 async def _end(process: Process) -> None:

@@ -91,7 +91,7 @@ class Site:
         for sid, stream in list(self._streams.items()):
             if stream.due > now:
                 continue
-            line = f"beat {stream.beat} of {BEATS} from node {self.node}, process {self.process}\n"
+            line = f"beat {stream.beat} of {BEATS} from process {self.process}\n"
             messages.append((sid, b"chunk", line.encode()))
             stream.beat += 1
             stream.due = now + BEAT_SECONDS

@@ -55,10 +55,18 @@ class PrintingProcess:
     def send_signal(self, number: signal.Signals) -> None:
         self._process.send_signal(number)
 
+    @property
+    def is_running(self) -> bool:
+        return self._process.poll() is None
+
     def wait(self) -> int:
-        """The exit code, once all it printed has been read."""
-        self._reader.join(PATIENCE)
+        """The exit code."""
         return self._process.wait(PATIENCE)
+
+    def wait_silent(self) -> None:
+        """Until nobody can print any more: the process and all that inherited its output have ended."""
+        self._reader.join(PATIENCE)
+        assert not self._reader.is_alive(), "a process that the command started is left over"
 
     def __enter__(self) -> PrintingProcess:
         return self
@@ -71,6 +79,7 @@ class PrintingProcess:
     ) -> None:
         self._process.kill()
         self.wait()
+        self.wait_silent()
         assert self._process.stdout is not None
         self._process.stdout.close()
 

@@ -27,6 +27,8 @@ class RunnableServer(Protocol):
     def endpoints(self) -> Sequence[str]: ...
     @property
     def warnings(self) -> Sequence[str]: ...
+    @property
+    def driver_name(self) -> str: ...
     async def run(self, ready: Callable[..., None] | None = None) -> None: ...
 
 
@@ -47,21 +49,21 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
     def announce(_: object = None) -> None:
         for warning in server.warnings:
             tell(f"warning: {warning}")
-        tell(ready_line(server, config, type(asyncio.get_running_loop()).__module__))
+        loop = type(asyncio.get_running_loop()).__module__
+        tell(ready_line(server, len(config.virtualhosts), loop))
 
     anyio.run(lambda: server.run(announce), backend_options={"use_uvloop": can_use_uvloop()})
     return 0
 
 
-def ready_line(server: RunnableServer, config: Config, loop_module: str) -> str:
+def ready_line(server: RunnableServer, virtualhosts: int, loop_module: str) -> str:
     """`ready`, every bound address and endpoint, and what serves them."""
     places = [f"http://{address}" if address.host else f"http://*{address}" for address in server.addresses]
     if server.endpoints:
         places += ["zmq", *server.endpoints]
-    count = len(config.virtualhosts)
-    hosts = f"{count} virtualhost{'' if count == 1 else 's'}"
+    hosts = f"{virtualhosts} virtualhost{'' if virtualhosts == 1 else 's'}"
     loop = "uvloop" if loop_module.startswith("uvloop") else "asyncio"
-    return f"ready {' '.join(places)} ({hosts}, driver {config.server.driver}, loop {loop})"
+    return f"ready {' '.join(places)} ({hosts}, driver {server.driver_name}, loop {loop})"
 
 
 def can_use_uvloop() -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blastbeat.commands import serve
-from blastbeat.config.model import Address, Config, ServerConfig, VirtualHostConfig
+from blastbeat.config.model import Address, Config, ServerConfig
 from blastbeat.errors import ConfigError
 
 TEXT = '[blastbeat]\nbind = "127.0.0.1:80"\nzmq = "ipc:///x"\n[vhost."a.test"]\nnode = "app"\n'
@@ -24,6 +24,7 @@ class FakeServer:
         self.addresses = list(config.server.bind)
         self.endpoints = list(config.server.zmq)
         self.warnings = ["names can be taken"]
+        self.driver_name = "h11"
         self.loop = ""
 
     async def run(self, ready: Callable[..., None] | None = None) -> None:
@@ -50,7 +51,7 @@ def test_the_ready_line_follows_the_warnings(config: Path, capsys: pytest.Captur
     said = capsys.readouterr()
     assert said.err.splitlines()[-2:] == [
         "warning: names can be taken",
-        f"ready http://127.0.0.1:80 zmq ipc:///x (1 virtualhost, driver auto, loop {loop_name()})",
+        f"ready http://127.0.0.1:80 zmq ipc:///x (1 virtualhost, driver h11, loop {loop_name()})",
     ]
     assert not said.out
 
@@ -102,8 +103,5 @@ def test_the_faster_loop_is_used_where_it_is_installed(
     ],
 )
 def test_the_ready_line(addresses: list[Address], endpoints: list[str], hosts: int, text: str) -> None:
-    config = Config(
-        server=ServerConfig(bind=tuple(addresses), zmq=tuple(endpoints), driver="h11"),
-        virtualhosts=tuple(VirtualHostConfig(f"{n}.test") for n in range(hosts)),
-    )
-    assert serve.ready_line(FakeServer(config), config, "asyncio.unix_events").startswith(text)
+    server = FakeServer(Config(server=ServerConfig(bind=tuple(addresses), zmq=tuple(endpoints))))
+    assert serve.ready_line(server, hosts, "asyncio.unix_events").startswith(text)

@@ -103,8 +103,9 @@ def blastbeat_register_filters(register: Register) -> None:
 
     Called: once per start. The factory is called once per virtualhost that uses the name and returns a
     `Filter` (subclass `blastbeat.interfaces.Filter`).
-    Failure: an exception at start keeps the server from starting. Later, a filter that raises ends the
-    exchange with `plugin-error`.
+    Failure: an exception at start keeps the server from starting. Later, a filter that raises in
+    `on_request` costs that request a 500 with the reason `plugin-error`; elsewhere it is logged and passed
+    over.
     """
 
 
@@ -113,7 +114,7 @@ def blastbeat_register_commands(register: RegisterCommand) -> None:
     """Add subcommands: `register(name, run, summary="…")` makes `blastbeat <name>`.
 
     Called: once, by the command line only. `run(arguments)` returns the exit code; it may block.
-    Failure: a name taken twice, or an exception, disables the plugin for the command line and is reported.
+    Failure: an exception, or a name another plugin took, costs the plugin its command and no other.
     """
 
 
@@ -188,7 +189,7 @@ def blastbeat_session_upgraded(view: SessionView) -> None:
 def blastbeat_session_retried(view: SessionView) -> None:
     """A session ended for its instance so that its request goes once more to another one, in a new session.
 
-    Called: once per further hop, before `session_closed` of the session that ends. Must not block.
+    Called: once per hop, before `session_closed` of the session that ends. Must not block.
     Failure: logged.
     """
 

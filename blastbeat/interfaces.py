@@ -195,7 +195,7 @@ class NodeView:
 class ExchangeView:
     """The figures of one request, when it is over. Times are wall-clock seconds, durations seconds; bytes are
     payload. `status` 0: nothing was answered. `virtualhost` and `identity` are empty where it did not get
-    there."""
+    there. `hops` counts the instances it went on to after the first."""
 
     started_at: float
     remote_addr: str

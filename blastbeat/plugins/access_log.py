@@ -58,7 +58,7 @@ def format_exchange(view: ExchangeView) -> str:
     request = escape(b"%b %b HTTP/%b" % (view.method, view.target, view.version)) if view.method else "-"
     asked = f' host="{host}"' if host != view.virtualhost else ""
     detail = f' detail="{escape(_to_bytes(view.detail))}"' if view.detail else ""
-    hops = f" hops={view.hops}" if view.hops > 1 else ""
+    hops = f" hops={view.hops}" if view.hops else ""
     client = f"[{view.remote_addr}]" if ":" in view.remote_addr else view.remote_addr
     return (
         f"{format_time(view.started_at)} {client}:{view.remote_port} {_word(view.virtualhost)}"

@@ -114,7 +114,7 @@ def make_exchange_view(**changes: Any) -> ExchangeView:
         "request_id": b"r1",
         "referer": b"",
         "user_agent": b"curl/8",
-        "hops": 1,
+        "hops": 0,
     }
     return ExchangeView(**values | changes)
 

@@ -26,7 +26,7 @@ GROUPS = (
 )
 
 
-def render() -> str:
+def page() -> str:
     """The page."""
     common = (inspect.getdoc(hookspecs) or "").split("\n\n")[2]
     parts = [HEAD.format(common=common)]
@@ -51,4 +51,4 @@ def _render_hook(name: str, hook: Callable[..., object]) -> str:
 
 
 if __name__ == "__main__":
-    Path(__file__).with_name("hooks.md").write_text(render(), encoding="utf-8")
+    Path(__file__).with_name("hooks.md").write_text(page(), encoding="utf-8")

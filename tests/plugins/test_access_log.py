@@ -68,9 +68,9 @@ def test_what_never_became_known_is_a_dash() -> None:
     assert line["end"] == "slow-request"
 
 
-def test_hops_are_told_where_there_was_more_than_one() -> None:
+def test_hops_are_told_where_there_were_any() -> None:
     assert read_line(hops=3)["hops"] == "3"
-    assert read_line(hops=1)["hops"] is None
+    assert read_line(hops=0)["hops"] is None
 
 
 def test_an_ipv6_client_has_brackets() -> None:

@@ -86,7 +86,9 @@ class Outbox:
 
     def put(self, sid: bytes, message_type: bytes, body: Buffer, *, opens_session: bool = False) -> None:
         """A message of a session; `opens_session`: the first head of it, before which the node knows
-        nothing of it."""
+        nothing of it. Nothing follows an `end`."""
+        if sid in self._ends:
+            return
         lane = self._lanes.get(sid)
         if lane is None:
             lane = self._lanes[sid] = _Lane(opens_session)
@@ -104,6 +106,8 @@ class Outbox:
     def put_end(self, sid: bytes, body: Buffer) -> Sequence[bytes]:
         """The session is over: what waits for it is discarded, and the node is told, unless it never heard
         of it. Returns the sids that may go on writing now, like `sent`."""
+        if sid in self._ends:
+            return ()
         lane = self._lanes.get(sid)
         if lane is not None:
             self._remove(sid, lane)

@@ -1,0 +1,557 @@
+"""Liveness, capabilities, drain: `protocol.md` §1, row by row, without a socket."""
+
+from __future__ import annotations
+
+import logging
+
+import pytest
+
+from tests.helpers.node_table import PERIOD, TableStage
+
+PING = (b"ping", b"")
+SPAWN = (b"spawn", b"")
+DRAIN = (b"drain", b"")
+APP, ONE, TWO = b"app", b"app/1", b"app/2"
+SID = b"s" * 16
+
+
+@pytest.fixture
+def stage() -> TableStage:
+    return TableStage()
+
+
+# ---------------------------------------------------------------- pings
+
+
+def test_configured_names_are_pinged_blindly(stage: TableStage) -> None:
+    stage.tick()
+    assert not stage.instance().is_available
+    assert stage.instance().is_gone
+    stage.connect(APP)
+    stage.wait(PERIOD)
+    assert stage.take_sent(APP) == [PING, SPAWN]
+
+
+def test_one_ping_per_period_while_not_heard_from(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.wait(10 * PERIOD)
+    assert stage.take_sent(APP).count(PING) == 10
+
+
+def test_no_ping_while_heard_from(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP)
+    stage.take_sent(APP)
+    for _ in range(10):
+        stage.wait(0.5 * PERIOD)
+        stage.say(APP)
+    assert stage.take_sent(APP) == []
+
+
+def test_spawn_once_per_routing_id(stage: TableStage) -> None:
+    """Also when it comes back: the server still knows what it did before."""
+    for _ in range(3):
+        stage.connect(APP)
+        stage.say(APP, b"")
+        stage.connect(ONE)
+        stage.say(ONE, b"")
+        stage.wait(PERIOD)
+        stage.disconnect(APP)
+        stage.disconnect(ONE)
+        stage.wait(3 * PERIOD)
+        assert stage.instance().is_gone
+        assert stage.table.find(ONE) is None
+    for identity in (APP, ONE):
+        assert stage.take_sent(identity).count(SPAWN) == 1
+
+
+# ---------------------------------------------------------------- available, silent
+
+
+def test_available_when_heard_from(stage: TableStage) -> None:
+    stage.connect(APP)
+    assert stage.say(APP) is stage.instance()
+    assert stage.instance().is_available
+    assert stage.take_told() == [("up", APP, "heard from")]
+
+
+def test_connected_but_never_heard_from_is_available(
+    stage: TableStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO)
+    stage.connect(APP)
+    stage.wait(60 * PERIOD)
+    assert stage.instance().is_available
+    assert stage.states() == ["up"]
+    assert [record.message for record in caplog.records if "has not said anything" in record.message] != []
+    stage.disconnect(APP)
+    stage.wait(5 * PERIOD)
+    stage.connect(APP)
+    stage.wait(5 * PERIOD)
+    assert stage.instance().is_available
+    assert sum("has not said anything" in record.message for record in caplog.records) == 1
+
+
+def test_heard_from_but_never_answered_a_ping_is_available(stage: TableStage) -> None:
+    """An old node that only answers requests: as long as the ROUTER takes its pings."""
+    stage.connect(APP)
+    stage.say(APP)
+    stage.wait(60 * PERIOD)
+    assert stage.instance().is_available
+
+
+def test_that_takes_no_more_pings_is_silent(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.wait(PERIOD)
+    stage.full.add(APP)
+    stage.wait(2 * PERIOD)
+    assert stage.instance().is_available
+    stage.wait(2 * PERIOD)
+    assert not stage.instance().is_available
+    assert stage.states() == ["up", "silent"]
+    assert stage.instance().is_gone is False
+    stage.full.clear()
+    stage.wait(PERIOD)
+    assert stage.instance().is_available
+
+
+def test_once_a_ping_was_answered_pongs_decide(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.wait(3 * PERIOD)
+    assert stage.instance().is_available
+    stage.wait(0.25 * PERIOD)
+    assert not stage.instance().is_available
+    assert not stage.instance().is_gone
+    assert [told[0] for told in stage.told] == ["up", "silent"]
+    assert "not heard from for 3.2 s" in stage.told[-1][2]
+
+
+def test_any_message_brings_a_silent_node_back(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.wait(5 * PERIOD)
+    stage.say(APP)
+    assert stage.instance().is_available
+    assert stage.states() == ["up", "silent", "up"]
+
+
+def test_sessions_of_a_silent_node_go_on(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.instance().sessions[SID] = object()
+    stage.wait(100 * PERIOD)
+    assert SID in stage.instance().sessions
+    assert stage.states() == ["up", "silent"]
+
+
+# ---------------------------------------------------------------- gone
+
+
+def test_gone_after_the_grace() -> None:
+    stage = TableStage(grace=2 * PERIOD)
+    stage.connect(APP)
+    stage.say(APP, b"")
+    instance = stage.instance()
+    stage.disconnect(APP)
+    stage.table.route_lost(stage.now)
+    assert not instance.is_available
+    stage.wait(1.75 * PERIOD)
+    assert not instance.is_gone
+    stage.wait(0.25 * PERIOD)
+    assert instance.is_gone
+    assert stage.states() == ["up", "silent", "gone"]
+    assert stage.instance() is not instance
+
+
+def test_back_within_the_grace(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"batch")
+    instance = stage.instance(ONE)
+    instance.sessions[SID] = object()
+    stage.disconnect(ONE)
+    stage.table.route_lost(stage.now)
+    stage.wait(0.5 * PERIOD)
+    stage.connect(ONE)
+    stage.wait(5 * PERIOD, answering=[ONE])
+    assert stage.instance(ONE) is instance
+    assert instance.is_available
+    assert SID in instance.sessions
+    assert stage.states() == ["up", "silent", "up"]
+
+
+def test_each_loss_counts_anew(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    for _ in range(4):
+        stage.disconnect(APP)
+        stage.wait(0.75 * PERIOD)
+        stage.connect(APP)
+        stage.wait(PERIOD, answering=[APP])
+    assert "gone" not in stage.states()
+
+
+def test_a_loss_is_found_by_a_ping_also_without_the_monitor(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.disconnect(APP)
+    stage.wait(2.25 * PERIOD)
+    assert stage.states() == ["up", "silent", "gone"]
+
+
+def test_a_message_read_after_the_loss_does_not_end_the_grace(stage: TableStage) -> None:
+    """What was in ZeroMQ's queue is read after the connection ended."""
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.disconnect(APP)
+    stage.table.route_lost(stage.now)
+    stage.wait(0.5 * PERIOD)
+    stage.say(APP)
+    assert not stage.instance().is_available
+    stage.wait(0.5 * PERIOD)
+    assert stage.states()[-1] == "gone"
+
+
+def test_what_comes_back_after_the_grace_is_new(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"batch credit=5")
+    before = stage.instance(ONE)
+    stage.disconnect(ONE)
+    stage.wait(3 * PERIOD)
+    stage.connect(ONE)
+    stage.take_sent(ONE)
+    stage.say(ONE, b"")
+    after = stage.instance(ONE)
+    assert after is not before
+    assert before.is_gone
+    assert (after.capabilities, after.credit) == (frozenset(), 0)
+    assert after.is_available
+    assert stage.take_sent(ONE) == []
+
+
+def test_no_grace_at_all() -> None:
+    stage = TableStage(grace=0)
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.disconnect(APP)
+    stage.table.route_lost(stage.now)
+    assert stage.states() == ["up"]  # never from within a send
+    stage.tick()
+    assert stage.states() == ["gone"]
+
+
+def test_route_lost_asks_everybody(stage: TableStage) -> None:
+    for identity in (APP, ONE, TWO):
+        stage.connect(identity)
+        stage.say(identity, b"")
+        stage.take_sent(identity)
+    stage.table.route_lost(stage.now)
+    assert [stage.take_sent(identity) for identity in (APP, ONE, TWO)] == [[PING]] * 3
+
+
+# ---------------------------------------------------------------- who may speak
+
+
+@pytest.mark.parametrize(
+    "identity",
+    [b"other", b"app/", b"app/a b", b"app/" + b"x" * 65, b"app/a/b", b"/", b"", b"\x00\x80\x00", b"App"],
+)
+def test_unknown_routing_ids(stage: TableStage, identity: bytes) -> None:
+    stage.connect(identity)
+    assert stage.say(identity, b"") is None
+    assert stage.counters["messages.dropped.unknown-node"] == 1
+    assert stage.sent == []
+
+
+@pytest.mark.parametrize("word", [b"1", b"x" * 64, b"A-z_0.9"])
+def test_words_of_instances(stage: TableStage, word: bytes) -> None:
+    stage.connect(b"app/" + word)
+    assert stage.say(b"app/" + word, b"") is not None
+
+
+def test_unknown_ids_are_logged_at_a_bounded_rate(
+    stage: TableStage, caplog: pytest.LogCaptureFixture
+) -> None:
+    for number in range(1000):
+        stage.say(b"stranger%d" % number)
+    assert len(caplog.records) == 1
+    stage.now += 60
+    stage.say(b"stranger")
+    assert "999 more" in caplog.records[-1].message
+
+
+def test_instances_are_bounded(stage: TableStage) -> None:
+    for number in range(6):
+        stage.connect(b"app/%d" % number)
+        stage.say(b"app/%d" % number, b"")
+    assert len(stage.table.instances("app")) == 1 + 4
+    assert stage.counters["messages.dropped.instances"] == 2
+
+
+def test_no_instances_where_they_are_not_wanted() -> None:
+    stage = TableStage(max_instances=0)
+    stage.connect(ONE)
+    assert stage.say(ONE, b"") is None
+    assert stage.counters["messages.dropped.instances"] == 1
+
+
+def test_a_name_expected_twice_takes_the_more_generous_figures(stage: TableStage) -> None:
+    stage.table.expect("app", 10 * PERIOD, 1)
+    assert len(stage.table.instances("app")) == 1
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.disconnect(APP)
+    stage.wait(9 * PERIOD)
+    assert "gone" not in stage.states()
+    for number in range(4):
+        assert stage.say(b"app/%d" % number) is not None
+
+
+def test_names_nobody_expects_have_no_instances(stage: TableStage) -> None:
+    assert list(stage.table.instances("other")) == []
+
+
+# ---------------------------------------------------------------- forgotten
+
+
+def test_an_instance_long_silent_is_forgotten(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    stage.wait(10 * PERIOD)
+    assert stage.table.find(ONE) is not None
+    stage.wait(0.25 * PERIOD)
+    assert stage.table.find(ONE) is None
+    assert [told for told in stage.states()] == ["up", "silent", "gone"]
+
+
+def test_but_not_with_sessions(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    stage.instance(ONE).sessions[SID] = object()
+    stage.wait(20 * PERIOD)
+    assert stage.table.find(ONE) is not None
+
+
+def test_and_never_a_configured_name(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.wait(20 * PERIOD)
+    assert stage.states() == ["up", "silent"]
+
+
+# ---------------------------------------------------------------- who is behind the name
+
+
+def test_authenticators_see_a_node_when_it_comes(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.wait(PERIOD)
+    assert stage.admitted == [(APP, None)]
+    stage.say(APP, b"", ("10.0.0.1", 5))
+    stage.say(APP, b"", ("10.0.0.1", 5))
+    assert stage.admitted[1:] == [(APP, "10.0.0.1")]
+
+
+def test_a_peer_without_an_address_is_seen_too(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"", ("", 5))
+    assert stage.admitted == [(ONE, "")]
+
+
+def test_who_comes_after_a_lost_connection_is_looked_at_again(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"", ("10.0.0.1", 5))
+    stage.table.route_lost(stage.now)
+    stage.say(ONE, b"", ("10.0.0.1", 5))  # still the same connection
+    assert len(stage.admitted) == 1
+    stage.table.route_lost(stage.now)
+    stage.say(ONE, b"", ("10.0.0.2", 6))
+    assert stage.admitted[1:] == [(ONE, "10.0.0.2")]
+
+
+# ---------------------------------------------------------------- capabilities
+
+
+def test_words_are_answered_with_a_ping_that_lists_them(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"batch turbo credit=65536 exchange")
+    assert stage.take_sent(ONE) == [
+        SPAWN,
+        (b"ping", b"batch exchange credit=65536"),
+        (b"credit", b"1024"),
+    ]
+    instance = stage.instance(ONE)
+    assert instance.capabilities == {"batch", "exchange"}
+    assert instance.credit == 65536
+    assert instance.view.capabilities == {"batch", "exchange"}
+
+
+def test_the_same_words_are_not_answered_again(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"batch credit=5")
+    stage.take_sent(ONE)
+    stage.say(ONE, b"credit=5 batch")
+    assert stage.take_sent(ONE) == []
+
+
+def test_other_words_replace_them(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"batch credit=5")
+    stage.take_sent(ONE)
+    stage.say(ONE, b"binary credit=6")
+    assert stage.take_sent(ONE) == [(b"ping", b"binary credit=6")]
+    assert stage.instance(ONE).capabilities == {"binary"}
+    assert stage.instance(ONE).credit == 6
+
+
+def test_an_empty_pong_clears_them(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"batch credit=5")
+    stage.take_sent(ONE)
+    stage.say(ONE, b"")
+    assert stage.take_sent(ONE) == [PING]
+    assert (stage.instance(ONE).capabilities, stage.instance(ONE).credit) == (frozenset(), 0)
+
+
+def test_words_of_a_configured_name_do_not_count(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"batch credit=5")
+    assert stage.take_sent(APP) == [SPAWN]
+    assert stage.instance().capabilities == frozenset()
+
+
+# ---------------------------------------------------------------- drain
+
+
+def test_drain_without_sessions(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    stage.take_sent(ONE)
+    stage.table.drain(stage.instance(ONE), stage.now)
+    assert stage.take_sent(ONE) == [DRAIN]
+    assert stage.states() == ["up", "silent", "gone"]
+
+
+def test_drain_waits_for_the_last_session(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    instance = stage.instance(ONE)
+    instance.sessions.update({b"1": object(), b"2": object()})
+    stage.take_sent(ONE)
+    stage.table.drain(instance, stage.now)
+    assert (instance.draining, instance.is_available) == (True, False)
+    stage.say(ONE, b"")
+    stage.wait(5 * PERIOD, answering=[ONE])
+    assert not instance.is_available
+    stage.take_sent(ONE)
+    del instance.sessions[b"1"]
+    stage.table.session_over(instance)
+    assert stage.take_sent(ONE) == []
+    del instance.sessions[b"2"]
+    stage.table.session_over(instance)
+    assert stage.take_sent(ONE) == [DRAIN]
+
+
+@pytest.mark.parametrize("identity", [APP, ONE])
+def test_nothing_follows_a_drain(stage: TableStage, identity: bytes) -> None:
+    stage.connect(identity)
+    instance = stage.say(identity, b"")
+    assert instance is not None
+    stage.take_sent(identity)
+    stage.table.drain(instance, stage.now)
+    stage.table.drain(instance, stage.now)
+    stage.table.session_over(instance)
+    stage.table.route_lost(stage.now, {99})
+    stage.say(identity)
+    stage.wait(20 * PERIOD)
+    stage.table.route_lost(stage.now, ())
+    assert stage.take_sent(identity) == [DRAIN]
+    assert not any(each.is_available for each in stage.table.instances("app"))
+
+
+def test_a_pong_that_crossed_the_end_of_a_drain_says_nothing(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    stage.wait(PERIOD)  # a ping is on its way
+    stage.table.drain(stage.instance(ONE), stage.now)
+    stage.take_sent(ONE)
+    stage.say(ONE, b"")
+    assert stage.take_sent(ONE) == []
+    assert not stage.instance(ONE).is_available
+
+
+@pytest.mark.parametrize("identity", [APP, ONE])
+def test_a_later_pong_begins_anew(stage: TableStage, identity: bytes) -> None:
+    stage.connect(identity)
+    before = stage.say(identity, b"")
+    assert before is not None
+    stage.table.drain(before, stage.now)
+    stage.say(identity, b"batch")
+    after = stage.instance(identity)
+    assert after is not before
+    assert after.is_available
+    assert not after.draining
+    assert after.capabilities == ({"batch"} if identity == ONE else set())
+
+
+def test_a_drained_name_that_restarts_is_pinged_again(stage: TableStage) -> None:
+    """The same configured name, now another program that never speaks first."""
+    stage.connect(APP)
+    stage.say(APP, b"", ("", 5))
+    stage.table.drain(stage.instance(), stage.now)
+    stage.take_sent(APP)
+    stage.disconnect(APP)
+    stage.table.route_lost(stage.now, {5})
+    stage.connect(APP)
+    stage.wait(PERIOD)
+    assert stage.take_sent(APP) == [PING]
+    assert stage.instance().is_available
+
+
+def test_an_unreachable_instance_hears_the_end_of_its_drain_when_it_is_back(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    instance = stage.instance(ONE)
+    instance.sessions[SID] = object()
+    stage.table.drain(instance, stage.now)
+    stage.disconnect(ONE)
+    stage.table.route_lost(stage.now)
+    instance.sessions.clear()
+    stage.table.session_over(instance)
+    stage.take_sent(ONE)
+    stage.connect(ONE)
+    stage.wait(0.5 * PERIOD)
+    assert stage.take_sent(ONE) == [PING, DRAIN]
+
+
+def test_drained_instances_make_room(stage: TableStage) -> None:
+    for number in range(8):
+        identity = b"app/%d" % number
+        stage.connect(identity)
+        instance = stage.say(identity, b"")
+        assert instance is not None
+        stage.table.drain(instance, stage.now)
+    assert len(stage.table.instances("app")) == 1 + 4
+
+
+def test_drained_instances_are_forgotten(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    stage.table.drain(stage.instance(ONE), stage.now)
+    stage.wait(11 * PERIOD)
+    assert stage.table.find(ONE) is None
+
+
+# ---------------------------------------------------------------- views
+
+
+def test_the_view_is_up_to_date(stage: TableStage) -> None:
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    instance = stage.instance(ONE)
+    view = instance.view
+    assert (view.node, view.identity, view.endpoint) == ("app", "app/1", "main")
+    instance.sessions[SID] = object()
+    instance.outbox.put(SID, b"body", b"x" * 100)
+    assert instance.view is view
+    assert view.sessions == 1
+    assert view.queued_bytes >= 100

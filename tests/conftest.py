@@ -1,9 +1,12 @@
-"""How the property tests look for examples."""
+"""What all tests share: the fixtures, a root logger left as it was, and how many examples hypothesis tries."""
 
 from __future__ import annotations
 
+import logging
 import os
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import settings
 
 pytest_plugins = ["tests.helpers.fixtures"]
@@ -17,3 +20,13 @@ settings.register_profile(
     print_blob=True,
 )
 settings.load_profile("fuzz" if "BLASTBEAT_FUZZ_EXAMPLES" in os.environ else "default")
+
+
+@pytest.fixture(autouse=True)
+def _logging_as_it_was() -> Iterator[None]:
+    """Commands set up logging for their process; a test that calls one gives it back."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    root.handlers[:] = handlers
+    root.setLevel(level)

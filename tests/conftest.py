@@ -1,4 +1,4 @@
-"""What all tests share: the fixtures, a root logger left as it was, and how many examples hypothesis tries."""
+"""What all tests share: fixtures, a root logger left as it was, how many examples hypothesis tries."""
 
 from __future__ import annotations
 

@@ -105,8 +105,6 @@ class Demo:
             while not self.server.counters["nodes.up"]:  # noqa: ASYNC110
                 await anyio.sleep(0.02)
             self.announce(f"BlastBeat demo: {shown_url(self.server.addresses[0])} (Ctrl-C ends it)")
-            # Whoever started us through a pipe waits for this line.
-            sys.stdout.flush()
             return
         self._give_up(f"the node was not heard within {NODE_START:g} seconds")
 

@@ -1,0 +1,95 @@
+"""The demo's page in a real browser. Needs Debian's `chromium`."""
+
+from __future__ import annotations
+
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from blastbeat.demo.site import BEATS
+from tests.browser.chromium import Chromium
+from tests.helpers.printing import PrintingProcess
+
+pytestmark = [pytest.mark.debian, pytest.mark.timeout(60)]
+
+LINES = '[...document.querySelectorAll("#lines li")].map((line) => line.textContent)'
+
+
+@pytest.fixture(scope="module")
+def address() -> Iterator[str]:
+    """Where the demo runs."""
+    with PrintingProcess([sys.executable, "-m", "blastbeat", "demo", "--port", "0"]) as demo:
+        found = re.search(r"http://\S+", demo.wait_line("http://"))
+        assert found is not None
+        yield found[0]
+
+
+@pytest.fixture
+def browser(tmp_path: Path) -> Iterator[Chromium]:
+    with Chromium(tmp_path) as browser:
+        yield browser
+
+
+def wait_for_stream(browser: Chromium) -> None:
+    browser.wait_for('document.title.startsWith("complete")')
+
+
+def test_the_streamed_lines_arrive_one_by_one(browser: Chromium, address: str) -> None:
+    browser.open(address)
+    browser.wait_for('document.querySelectorAll("#lines li").length == 2')
+    assert browser.evaluate("document.title").startswith("streaming")
+    wait_for_stream(browser)
+    lines = browser.evaluate(LINES)
+    assert [re.sub(r"^\d+ ms", "", line).split(" from ")[0] for line in lines] == [
+        f"beat {number} of {BEATS}" for number in range(1, BEATS + 1)
+    ]
+    assert browser.evaluate('document.querySelectorAll("#pads .hit").length') == BEATS
+
+
+def test_the_button_plays_the_stream_again(browser: Chromium, address: str) -> None:
+    browser.open(address)
+    wait_for_stream(browser)
+    browser.evaluate('document.getElementById("play").click()')
+    assert browser.evaluate("document.title").startswith("streaming")
+    wait_for_stream(browser)
+    assert len(browser.evaluate(LINES)) == BEATS
+
+
+def test_the_request_is_shown_as_text(browser: Chromium, address: str) -> None:
+    browser.open(f"{address}?<b>bold</b>")
+    browser.wait_for('document.querySelector(".variables")')
+    rows = browser.evaluate('[...document.querySelectorAll(".variables tr")].map((row) => row.innerText)')
+    shown = dict(re.split(r"\s+", row, maxsplit=1) for row in rows if re.search(r"\s\S", row))
+    assert shown["HTTP_HOST"] == address.removeprefix("http://").rstrip("/")
+    assert "Chrome" in shown["HTTP_USER_AGENT"]
+    assert shown["QUERY_STRING"] == "%3Cb%3Ebold%3C/b%3E"
+
+
+def test_nothing_is_fetched_from_elsewhere(browser: Chromium, address: str) -> None:
+    browser.open(address)
+    wait_for_stream(browser)
+    fetched = browser.evaluate('performance.getEntriesByType("resource").map((entry) => entry.name)')
+    assert fetched and all(url.startswith((address, "data:")) for url in fetched)
+
+
+def test_light_and_dark_look_different_and_both_are_styled(browser: Chromium, address: str) -> None:
+    pictures, papers = set(), set()
+    browser.open(address)
+    wait_for_stream(browser)
+    for scheme in ("light", "dark"):
+        browser.prefer(scheme)
+        papers.add(browser.evaluate("getComputedStyle(document.body).backgroundColor"))
+        pictures.add(browser.screenshot())
+    assert papers == {"rgb(246, 244, 239)", "rgb(21, 20, 18)"}
+    assert len(pictures) == 2 and all(picture.startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_the_page_fits_every_screen(browser: Chromium, address: str) -> None:
+    browser.open(address)
+    wait_for_stream(browser)
+    for width in (320, 390, 768, 1400):
+        browser.resize(width, 900)
+        assert browser.evaluate("document.documentElement.scrollWidth") <= width

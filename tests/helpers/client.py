@@ -19,6 +19,10 @@ _STATUS_LINE = re.compile(rb"HTTP/1\.1 (\d\d\d) ([\t -~\x80-\xff]*)")
 _FIELD = re.compile(rb"([!#$%&'*+.^_`|~0-9A-Za-z-]+):[ \t]*([\t -~\x80-\xff]*?)[ \t]*")
 
 
+class ConnectionEnded(AssertionError):
+    """The connection ended while more was expected."""
+
+
 @dataclass
 class ResponseHead:
     status: int
@@ -207,9 +211,10 @@ class RawClient:
         return "close", [self.read_to_eof()]
 
     def _fill(self, wanted: str) -> None:
-        assert self._receive(), (
-            f"the connection ended while waiting for {wanted}; read: {bytes(self._buffer)!r}"
-        )
+        if not self._receive():
+            raise ConnectionEnded(
+                f"the connection ended before {wanted}; read: {bytes(self._buffer)[:500]!r}"
+            )
 
     def _receive(self) -> bool:
         try:

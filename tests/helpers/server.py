@@ -10,6 +10,7 @@ import concurrent.futures
 import logging
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, TypeVar
@@ -29,14 +30,19 @@ PATIENCE = 5.0
 
 
 class ExchangeRecorder:
-    """A plugin through the public hook: keeps the view of every exchange that is over."""
+    """A plugin through the public hooks: keeps the view of every exchange that is over."""
 
     def __init__(self) -> None:
         self.views: list[ExchangeView] = []
+        self.is_stopping = False
 
     @hookimpl
     def blastbeat_exchange_closed(self, view: ExchangeView) -> None:
         self.views.append(view)
+
+    @hookimpl
+    def blastbeat_server_stopping(self) -> None:
+        self.is_stopping = True
 
 
 class _Failures(logging.Handler):
@@ -44,10 +50,11 @@ class _Failures(logging.Handler):
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
-        self.records: list[logging.LogRecord] = []
+        self.records: deque[logging.LogRecord] = deque(maxlen=1000)
 
     def emit(self, record: logging.LogRecord) -> None:
-        self.records.append(record)
+        if record.exc_info or len(self.records) < 500:
+            self.records.append(record)
 
 
 class RunningServer:
@@ -146,8 +153,9 @@ class RunningServer:
     # ------------------------------------------------------------ end
 
     def request_stop(self) -> None:
-        """What one SIGTERM does."""
-        self.call(self.server.stop)
+        """What one SIGTERM does; returns when the server has begun to stop."""
+        self.server.stop()
+        self.wait_until(lambda: self.recorder.is_stopping, "the server is stopping")
 
     def stop(self) -> None:
         """Stops and joins; fails when a session, a connection or a traceback is left over."""
@@ -155,7 +163,7 @@ class RunningServer:
             try:
                 self.wait_idle()
             finally:
-                self.request_stop()
+                self.server.stop()
         self.join()
         counters = self.counters
         assert self.server.session_count == 0 and self.server.connection_count == 0

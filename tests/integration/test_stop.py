@@ -37,6 +37,8 @@ def test_what_runs_is_finished(stage: Stage) -> None:
     assert [streaming.read_chunk(), streaming.read_chunk()] == [b"more", b""]
     streaming.expect_eof()
     assert {node.expect("end").sid, node.expect("end").sid} == {first, second}
+    waiting.close()
+    streaming.close()
     server.join()
 
 
@@ -52,6 +54,7 @@ def test_upload_is_finished(stage: Stage) -> None:
     assert node.expect_body(sid, 4) == b"full"
     node.respond(sid, b"stored")
     assert client.read_response().body == b"stored"
+    client.close()
     server.join()
 
 
@@ -65,6 +68,8 @@ def test_idle_connections_are_closed(stage: Stage) -> None:
     used.expect_eof()
     fresh.expect_eof()
     node.expect_end(sid)
+    used.close()
+    fresh.close()
     server.join()
 
 
@@ -86,7 +91,8 @@ def test_nothing_new_is_accepted(stage: Stage) -> None:
     node.respond(sid, b"last")
     assert client.read_response().body == b"last"
     client.expect_eof()
-    assert node.expect_end(sid)
+    client.close()
+    node.expect_end(sid)
     server.join()
 
 
@@ -113,7 +119,7 @@ def test_second_stop_ends_at_once(stage: Stage) -> None:
     client.get()
     node.expect_request()
     server.request_stop()
-    server.request_stop()
+    server.server.stop()
     client.read_to_eof()
     server.join()
 
@@ -140,6 +146,7 @@ def test_signal_finishes_what_runs(stage: Stage, number: signal.Signals) -> None
     node.respond(sid, b"finished")
     assert client.read_response().body == b"finished"
     client.expect_eof()
+    client.close()
     assert process.wait() == 0
     assert "Traceback" not in process.stderr
     assert "/last?one=1" in process.stderr  # the access log
@@ -158,8 +165,10 @@ def test_second_signal_ends_at_once(stage: Stage) -> None:
 
 
 def test_idle_process_stops(stage: Stage) -> None:
-    process, _, _ = start(stage)
+    process, _, client = start(stage)
     process.send_signal()
+    client.expect_eof()
+    client.close()
     assert process.wait() == 0
     assert "Traceback" not in process.stderr
 

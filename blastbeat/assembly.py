@@ -6,12 +6,12 @@ Binds nothing and runs nothing. Everything a plugin registered is looked up here
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import cast
 
 from blastbeat.config.model import Config, PluginRef, ServerConfig, VirtualHostConfig
+from blastbeat.config.names import is_private_endpoint
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Decode
 from blastbeat.errors import ConfigError, Problem
@@ -63,7 +63,8 @@ def build_parts(config: Config, registry: Registry, counters: Counters, clock: C
     for each in config.virtualhosts:
         router = _router_of(each, server, routers, counters, clock)
         virtualhost = _build_virtualhost(each, router, registry, encoders)
-        hosts.add(each.name, virtualhost, aliases=each.alias, listeners=each.bind)
+        own = (*each.bind, *each.bind_ssl)
+        hosts.add(each.name, virtualhost, aliases=each.alias, listeners=own)
         virtualhosts.append(virtualhost)
         for node in each.nodes:
             grace = server.ping_freq if each.node_grace is None else each.node_grace
@@ -146,16 +147,4 @@ def _instances(config: VirtualHostConfig, endpoints: tuple[str, ...]) -> int:
     """A name alone must not let anybody join a healthy node from the network (`protocol.md` §1)."""
     if config.instances is not None:
         return config.instances
-    return INSTANCES_WHERE_CLOSED if all(map(is_local_endpoint, endpoints)) else 0
-
-
-def is_local_endpoint(endpoint: str) -> bool:
-    """True for ipc, and for tcp on a loopback address: nobody reaches it over a network."""
-    scheme, _, rest = endpoint.partition("://")
-    if scheme != "tcp":
-        return True
-    host = rest.rpartition(":")[0].strip("[]").partition("%")[0]
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    return INSTANCES_WHERE_CLOSED if all(map(is_private_endpoint, endpoints)) else 0

@@ -31,7 +31,7 @@ COUNTERS: dict[str, str] = {
     # connections
     "connections.accepted": "client connections accepted",
     "connections.closed": "client connections closed",
-    "connections.given-up.slow-client": "connections with more than `writequeue-buffer` waiting for the client",
+    "connections.given-up.slow-client": "connections with more than `writequeue-buffer` bytes waiting",
     "connections.given-up.write-timeout": "connections whose client took nothing for `write-timeout`",
     "connections.given-up.memory": "connections with the largest queue while all together were too large",
     # sessions

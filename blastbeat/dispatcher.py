@@ -21,7 +21,7 @@ from blastbeat.nodes import NodeTable
 from blastbeat.ratelimit import RateLimit
 from blastbeat.session import Session
 from blastbeat.sessions import Sessions
-from blastbeat.stream import Phase, Stream
+from blastbeat.stream import Stream
 from blastbeat.virtualhost import VirtualHost
 
 if TYPE_CHECKING:
@@ -54,7 +54,6 @@ class Dispatcher:
         self.counters = counters
         self.clock = clock
         self.is_stopping = False
-        self.safe_methods = (b"GET", b"HEAD", b"OPTIONS")
         self.virtualhosts: tuple[VirtualHost, ...] = ()
         self.tables: dict[InstanceRouter, NodeTable] = {}
         self._decoders = dict(decoders)
@@ -129,7 +128,7 @@ class Dispatcher:
         )
         self.sessions.add(session)
         session.begin(exchange)
-        self._notice(self.lifecycle.session_opened, stream, session, None)
+        self._notice(self.lifecycle.session_opened, session, None)
         self._forwarded(stream, exchange, session)
         return True
 
@@ -151,23 +150,6 @@ class Dispatcher:
         if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
             stream.client.send_continue()
         stream.forward(exchange, session)
-
-    def hop(self, stream: Stream, reason: CloseReason, detail: str) -> None:
-        """The request goes to an instance that was not tried yet."""
-        exchange, session = stream.exchange, stream.session
-        assert exchange is not None and session is not None
-        exchange.tried.add(session.instance)
-        exchange.hops += 1
-        self._notice(self.lifecycle.session_retried, stream, session, reason)
-        stream.drop_session(reason)
-        if exchange.kept is None:
-            stream.fail(502, reason, "more body was forwarded than `retry-buffer` keeps")
-        elif exchange.hops > stream.policy.max_hops:
-            stream.fail(503, reason, f"{exchange.hops} instances were tried")
-        else:
-            self.counters.add("hops.retried")
-            stream.phase = Phase.ADMITTING
-            self.place(stream, exchange)
 
     def close_session(self, session: Session, reason: CloseReason) -> None:
         """The session is over, for whatever reason: the node hears of it once, everybody forgets it."""
@@ -210,7 +192,7 @@ class Dispatcher:
             self._encoder_failed(session, type)
             return
         if session is not None and event.__class__ not in NODE_LEVEL:
-            session.owner.touched = self.clock.monotonic()
+            session.owner.progress.moved = self.clock.monotonic()
             session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
         else:
             self._without_session(instance, sid, type, event)
@@ -301,10 +283,13 @@ class Dispatcher:
 
     # ------------------------------------------------------------ notices
 
+    def session_retried(self, session: Session, reason: CloseReason) -> None:
+        """The request of this session will be sent to another instance."""
+        self._notice(self.lifecycle.session_retried, session, reason)
+
     def _notice(
         self,
         notice: Callable[[SessionView], None] | None,
-        stream: Stream,
         session: Session,
         reason: CloseReason | None,
     ) -> None:

@@ -15,6 +15,7 @@ from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant, Upload
 from blastbeat.instance import Instance
 from blastbeat.interfaces import ClientSide
+from blastbeat.progress import Progress
 from blastbeat.response import ResponseOwner, ResponseState
 from blastbeat.response_side import ResponseSide
 
@@ -36,7 +37,7 @@ class SessionOwner(ResponseOwner, Protocol):
 
     client: Any
     exchange: Exchange | None
-    touched: float
+    progress: Progress
 
     def fail(self, status: int, reason: CloseReason, detail: str = "") -> None: ...
     def abandon(self, reason: CloseReason, detail: str) -> None: ...

@@ -7,66 +7,25 @@ client the connection's. Synchronous; time comes from the clock it is given.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
-from enum import Enum
 from math import inf
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from blastbeat.answers import error_answer, plugin_answer
+from blastbeat import failover
+from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
-from blastbeat.forwarding import ConnectionFacts
 from blastbeat.headers import field_items
-from blastbeat.interfaces import Answer, ClientSide, Clock, ConnectionView
+from blastbeat.interfaces import Answer, Clock
+from blastbeat.own_answers import answer_error, answer_for_plugin
+from blastbeat.progress import Overdue, Phase, Progress
 from blastbeat.session import Session
 from blastbeat.virtualhost import VirtualHost
 
 if TYPE_CHECKING:
     from blastbeat.dispatcher import Dispatcher
 
-FATAL_STATUSES = frozenset({400, 408, 413, 414, 417, 431, 501, 505})
-"""After these the connection closes: what follows on it can't be trusted, or will not be read."""
-PENDING_LIMIT = 1024 * 1024  # bytes of body kept while a request is being admitted: one read, then it is held
 DEFAULTS = VirtualHostConfig("")
-
-
-class Client(ClientSide, Protocol):
-    """The connection, as its stream sees it."""
-
-    view: ConnectionView
-    facts: ConnectionFacts
-    listener: Hashable  # which one accepted it, as `HostTable` knows it
-    default_port: int  # of its scheme
-
-    def must_close(self) -> bool:
-        """The driver can't carry another exchange after this one."""
-        ...
-
-    def next_exchange(self) -> None:
-        """The exchange is over and the connection stays: read the next request."""
-        ...
-
-    def close_gracefully(self, linger: int, linger_time: float) -> None:
-        """Flush, send FIN, discard what still comes, close."""
-        ...
-
-    def cut(self, reason: CloseReason) -> None:
-        """Close without completing what was begun, so that the client notices."""
-        ...
-
-    def pause_input(self, seconds: float) -> None: ...
-    def pause_output(self, seconds: float) -> None: ...
-
-
-class Phase(Enum):
-    """How far the current request is."""
-
-    IDLE = "no request"
-    ADMITTING = "somebody is looking at the request"
-    FORWARDING = "a session has it"
-    ANSWERED = "the server answered it itself"
-    CLOSED = "the connection is closing"
 
 
 class Stream:
@@ -76,15 +35,13 @@ class Stream:
         "_clock",
         "_dispatcher",
         "_pending",
-        "_read_touched",
-        "_responded",
         "client",
         "exchange",
         "exchanges",
         "phase",
         "policy",
+        "progress",
         "session",
-        "touched",
         "virtualhost",
     )
 
@@ -96,9 +53,7 @@ class Stream:
         self.virtualhost: VirtualHost | None = None
         self.policy = DEFAULTS
         self.phase = Phase.IDLE
-        self.touched = 0.0  # monotonic: the last byte either way
-        self._read_touched = 0.0  # the client's last byte
-        self._responded = 0.0  # when the response was complete while the upload went on
+        self.progress = Progress()
         self._pending: list[bytes] = []
         self._dispatcher = dispatcher
         self._clock = clock
@@ -108,7 +63,7 @@ class Stream:
     def request_head(self, head: RequestHead) -> None:
         """A request begins; the one before is over."""
         now = self._clock.monotonic()
-        self.touched = self._read_touched = now
+        self.progress.moved = self.progress.read = now
         self.exchanges += 1
         self.exchange = Exchange(head, now, self._clock.wall())
         self.phase = Phase.ADMITTING
@@ -119,7 +74,7 @@ class Stream:
         exchange = self.exchange
         if exchange is None or self.phase is Phase.CLOSED:
             return
-        self.touched = self._read_touched = self._clock.monotonic()
+        self.progress.moved = self.progress.read = self._clock.monotonic()
         exchange.bytes_in += len(data)
         if self.policy.max_body and exchange.bytes_in > self.policy.max_body:
             self.fail(413, CloseReason.LIMIT, f"the body is longer than {self.policy.max_body} bytes")
@@ -224,43 +179,27 @@ class Stream:
         elif exchange.status:
             self._cut(reason, detail)
         else:
-            close = self._closes_after(exchange) or status in FATAL_STATUSES
-            asked = exchange.head
-            answered = error_answer(
-                asked.stream_id, status, detail, bodyless=asked.method == b"HEAD", close=close
-            )
-            self._answer(exchange, *answered, reason, detail)
+            answered = answer_error(exchange, status, detail, self._dispatcher.is_stopping)
+            self._send_answer(exchange, *answered, reason, detail)
 
     def answer(self, answer: Answer, reason: CloseReason, detail: str = "") -> None:
         """A plugin's response instead of a node's."""
         exchange = self.exchange
-        if exchange is None:
-            return
-        asked, close = exchange.head, self._closes_after(exchange)
-        answered = plugin_answer(asked.stream_id, answer, bodyless=asked.method == b"HEAD", close=close)
-        self._answer(exchange, *answered, reason, detail)
+        if exchange is not None:
+            answered = answer_for_plugin(exchange, answer, self._dispatcher.is_stopping)
+            self._send_answer(exchange, *answered, reason, detail)
 
-    def _closes_after(self, exchange: Exchange) -> bool:
-        """Whether an answer of the server's own is the last on this connection: unread body is not waited
-        for."""
-        unread = not exchange.request_read and exchange.head.has_body
-        return exchange.close_after or unread or self._dispatcher.is_stopping
-
-    def _answer(
+    def _send_answer(
         self, exchange: Exchange, head: ResponseHead, body: bytes, reason: CloseReason, detail: str
     ) -> None:
         if self._pending:
             self._pending.clear()
             self.client.release_reading()
-        exchange.close_after = head.close
         exchange.reason, exchange.detail = reason, detail
-        exchange.status = head.status
         self.client.send_head(head)
         if body:
-            exchange.bytes_out = len(body)
             self.client.send_data(body)
         self.client.send_end()
-        exchange.response_done = True
         self.phase = Phase.ANSWERED
         if exchange.close_after or exchange.request_read:
             self._finish()
@@ -270,7 +209,7 @@ class Stream:
     def response_begins(self, head: ResponseHead) -> ResponseHead:
         exchange = self.exchange
         assert exchange is not None
-        exchange.answered_at = self.touched
+        exchange.answered_at = self.progress.moved
         if exchange.view is not None:
             head = self._dispatcher.admission.filter_response(exchange, self._virtualhost(), head)
             exchange.status = head.status
@@ -282,9 +221,8 @@ class Stream:
         return head
 
     def data_passed(self, size: int) -> None:
-        exchange = self.exchange
-        if exchange is not None and exchange.view is not None:
-            self._filter_data(exchange, "out", size)
+        if self.exchange is not None and self.exchange.view is not None:
+            self._filter_data(self.exchange, "out", size)
 
     def response_complete(self) -> None:
         exchange = self.exchange
@@ -293,7 +231,7 @@ class Stream:
             self._finish()
         else:
             exchange.kept_bytes = 0
-            self._responded = self.touched
+            self.progress.responded = self.progress.moved
 
     def response_failed(self, reason: CloseReason, detail: str) -> None:
         self.fail(502, reason, detail)
@@ -306,38 +244,14 @@ class Stream:
         self.abandon(reason, detail)
 
     def stale_end(self) -> None:
-        exchange = self.exchange
-        assert exchange is not None
-        self.drop_session(CloseReason.NODE_END)
-        again = exchange.head.method in self._dispatcher.safe_methods and not exchange.head.has_body
-        if again and not exchange.replayed:
-            exchange.replayed = True
-            self.phase = Phase.ADMITTING
-            self._dispatcher.place(self, exchange)
-        else:
-            self.abandon(CloseReason.NODE_END, "the node ended the session as the request came")
+        failover.session_ended_before(self, self._dispatcher)
 
     def retry_asked(self) -> None:
-        self._dispatcher.hop(self, CloseReason.NODE_RETRY, "no other instance")
+        failover.try_next_instance(self, self._dispatcher, CloseReason.NODE_RETRY, "no other instance")
 
     def node_gone(self, reason: CloseReason, detail: str) -> None:
         """The instance of this session is gone for good."""
-        exchange = self.exchange
-        session = self.session
-        if exchange is None or session is None:
-            self.drop_session(reason)
-        elif exchange.response_done:
-            self.abandon(reason, detail)
-        elif not session.response.awaits_head:
-            self.response_cut(reason, detail)
-        elif exchange.may_repeat(self.policy_methods()):
-            self._dispatcher.hop(self, reason, detail)
-        else:
-            self.fail(502, reason, detail)
-
-    def policy_methods(self) -> tuple[bytes, ...]:
-        """Methods that may be sent to another instance without being asked."""
-        return self.virtualhost.retry_methods if self.virtualhost is not None else ()
+        failover.instance_lost(self, self._dispatcher, reason, detail)
 
     # ------------------------------------------------------------ endings
 
@@ -350,7 +264,7 @@ class Stream:
     def _cut(self, reason: CloseReason, detail: str) -> None:
         self._report(reason, detail)
         self.phase = Phase.CLOSED
-        self.client.cut(reason)
+        self.client.cut()
 
     def _finish(self) -> None:
         """Request and response are complete."""
@@ -406,35 +320,25 @@ class Stream:
 
     def deadline(self) -> float:
         """When `expire` is due unless something happens before (monotonic seconds)."""
-        exchange, policy = self.exchange, self.policy
-        if exchange is None or self.phase is Phase.CLOSED:
+        if self.exchange is None or self.phase is Phase.CLOSED:
             return inf
-        if exchange.response_done:
-            return self._responded + (policy.linger_time or inf)
-        read_due = inf
-        if not exchange.request_read and not self._is_held():
-            read_due = self._read_touched + (policy.body_timeout or inf)
-        limit = policy.idle_timeout if exchange.status else policy.response_timeout
-        return min(read_due, self.touched + (limit or inf))
+        return self.progress.deadline(self.exchange, self.policy, self._is_held())
 
     def expire(self, now: float) -> None:
         """A deadline has passed: §6 `timeout`, 408, 504."""
         exchange, policy = self.exchange, self.policy
         if exchange is None:
             return
-        if exchange.response_done:
+        overdue = self.progress.find_overdue(exchange, policy, self._is_held(), now)
+        if overdue is Overdue.UPLOAD:
             self.abandon(CloseReason.LINGER_OVER, "the upload went on too long after the response")
-        elif exchange.status:
+        elif overdue is Overdue.RESPONSE:
             self.response_cut(CloseReason.IDLE_TIMEOUT, f"no byte either way for {policy.idle_timeout:g} s")
-        elif self._is_body_overdue(exchange, now):
+        elif overdue is Overdue.BODY:
             self.fail(408, CloseReason.SLOW_REQUEST, f"no byte of the body for {policy.body_timeout:g} s")
-        else:
+        elif overdue is Overdue.HEAD:
             detail = f"no answer from the node for {policy.response_timeout:g} s"
             self.fail(504, CloseReason.RESPONSE_TIMEOUT, detail)
-
-    def _is_body_overdue(self, exchange: Exchange, now: float) -> bool:
-        waits = not exchange.request_read and not self._is_held() and self.policy.body_timeout > 0
-        return waits and now >= self._read_touched + self.policy.body_timeout
 
     def _is_held(self) -> bool:
         session = self.session

@@ -18,7 +18,8 @@ from blastbeat.events import ClientEvent, CloseReason, RequestData, RequestHead
 from blastbeat.forwarding import ConnectionFacts
 from blastbeat.gates.http1 import Http1Gate
 from blastbeat.interfaces import ConnectionView
-from blastbeat.stream import Phase, Stream
+from blastbeat.progress import Phase
+from blastbeat.stream import Stream
 from blastbeat.transport.client_output import WRITE_HIGH, ClientOutput
 from blastbeat.transport.context import ConnectionContext
 
@@ -242,7 +243,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         if self._discard_left < 0:
             self._transport.abort()
 
-    def cut(self, reason: CloseReason) -> None:
+    def cut(self) -> None:
         """Break off, so that the client notices: a response without framing of its own needs a reset."""
         if self._is_unframed and not self._is_closing:
             self.flush()

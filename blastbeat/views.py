@@ -1,0 +1,124 @@
+"""The small read-only views that plugins are shown: of connections, requests, sessions, nodes and the server.
+
+Values only; they know nothing of the objects they were made from.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from blastbeat.events import CloseReason, Request
+
+Options: TypeAlias = Mapping[str, Any]
+"""The validated option table a factory gets, e.g. ``{"key": "cookie:id"}`` for ``selector = hash
+key=cookie:id``."""
+
+
+@dataclass(slots=True)
+class InstanceView:
+    """One instance as a selector sees it. The server keeps it up to date; plugins only read."""
+
+    node: str
+    identity: str
+    endpoint: str
+    sessions: int = 0
+    queued_bytes: int = 0
+    capabilities: frozenset[str] = frozenset()
+    options: Options = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class NodeCandidate:
+    """A peer that wants to speak as `node`, for node authenticators. `address` is empty for ipc."""
+
+    node: str
+    identity: bytes
+    endpoint: str
+    address: str
+    virtualhost: str
+    expected: frozenset[str]  # node names the virtualhost lists
+
+
+@dataclass(frozen=True, slots=True)
+class ConnectionView:
+    """An accepted client connection."""
+
+    id: int
+    remote_addr: str
+    remote_port: int
+    listener: str
+    opened_at: float  # wall clock, seconds
+
+
+@dataclass(slots=True)
+class RequestView:
+    """A request as filters and request authenticators see it. `request` is read only; to change what is
+    forwarded a filter returns a `Route`. `notes` is the plugin's own scratch space, kept for the life of
+    the exchange."""
+
+    request: Request
+    connection: ConnectionView
+    notes: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SessionView:
+    """A session: one client connection (stream) pinned to one instance."""
+
+    sid: bytes
+    virtualhost: str
+    node: str
+    identity: str
+    connection: ConnectionView
+    reason: CloseReason | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NodeView:
+    """An instance whose state changed. `reason` says why, in words."""
+
+    node: str
+    identity: str
+    endpoint: str
+    state: str  # "up", "silent", "gone", "drained"
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeView:
+    """The figures of one request, when it is over. Times are wall-clock seconds, durations seconds; bytes are
+    payload. `status` 0: nothing was answered. `virtualhost` and `identity` are empty where it did not get
+    there. `hops` counts the instances it went on to after the first."""
+
+    started_at: float
+    remote_addr: str
+    remote_port: int
+    virtualhost: str
+    host: bytes
+    method: bytes
+    target: bytes
+    version: bytes
+    status: int
+    bytes_in: int
+    bytes_out: int
+    duration: float
+    node_duration: float  # until the node's head; 0 when there was none
+    identity: str
+    reason: CloseReason
+    detail: str
+    request_id: bytes
+    referer: bytes
+    user_agent: bytes
+    hops: int
+
+
+@dataclass(frozen=True, slots=True)
+class ServerView:
+    """The server as a whole: what it really bound. `started_at` is wall clock, seconds."""
+
+    started_at: float
+    addresses: tuple[str, ...] = ()  # "127.0.0.1:8080"
+    endpoints: tuple[str, ...] = ()  # "tcp://127.0.0.1:5000"
+    virtualhosts: tuple[str, ...] = ()

@@ -6,7 +6,7 @@ Knows no implementation. A plugin author needs this file, `events` and `errors`,
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias
 

@@ -27,6 +27,8 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+DENIED = Answer(403, b"not allowed\n")
+
 Spawn = Callable[[Coroutine[Any, Any, None]], None]
 """Runs a coroutine in the server's task group; it must not raise."""
 
@@ -118,16 +120,19 @@ class Admission:
                 verdict = await each.authenticate(view)
             except Exception:
                 log.exception("virtualhost %s: authenticator %r failed", virtualhost.name, each)
-                verdict = Answer(403, b"not allowed\n")
+                verdict = DENIED
             if stream.exchange is not exchange:
                 return  # the client did not wait
             if isinstance(verdict, Allow):
                 request = view.request
                 view.request = replace(request, variables=(*request.variables, *verdict.variables))
-            else:
-                stream.answer(verdict, CloseReason.REFUSED, type(each).__name__)
-                self._dispatcher.flush()
-                return
+                continue
+            if not isinstance(verdict, Answer):
+                log.error("authenticator %r returned %r: neither Allow nor Answer, so denied", each, verdict)
+                verdict = DENIED
+            stream.answer(verdict, CloseReason.REFUSED, type(each).__name__)
+            self._dispatcher.flush()
+            return
         exchange.request = view.request
         self.settle(stream, exchange)
         self._dispatcher.flush()
@@ -153,9 +158,14 @@ class Admission:
         assert exchange.view is not None
         for each in virtualhost.watches_responses:
             try:
-                head = each.on_response(exchange.view, head)
+                changed = each.on_response(exchange.view, head)
             except Exception:
                 log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+                continue
+            if isinstance(changed, ResponseHead):
+                head = changed
+            else:
+                log.error("filter %r returned %r instead of a ResponseHead; ignored", each, changed)
         return head
 
     def filter_data(self, exchange: Exchange, virtualhost: VirtualHost, direction: str, size: int) -> float:

@@ -107,7 +107,7 @@ def _build_virtualhost(
         router.table,
         select=selector.select,
         request_type=config.request_encoder.name.encode(),
-        encode_request=_request_encoder(config, encoders),
+        encode_request=_request_encoder(config, encoders, make),
         filters=[cast(Filter, make("filter", ref)) for ref in config.filters],
         node_authenticators=[
             cast(NodeAuthenticator, make("node-authenticator", ref)) for ref in config.node_authenticators
@@ -119,7 +119,9 @@ def _build_virtualhost(
     )
 
 
-def _request_encoder(config: VirtualHostConfig, encoders: dict[str, object]) -> Callable[[Request], bytes]:
+def _request_encoder(
+    config: VirtualHostConfig, encoders: dict[str, object], make: Callable[[str, PluginRef], object]
+) -> Callable[[Request], bytes]:
     name = config.request_encoder.name
     encoder = encoders.get(name)
     if encoder is None or not hasattr(encoder, "encode_request"):
@@ -128,6 +130,8 @@ def _request_encoder(config: VirtualHostConfig, encoders: dict[str, object]) -> 
             f"no encoder of this name writes request heads; known: {', '.join(able)}", value=name
         )
         raise ConfigError([_located(problem, config, "request-encoder")])
+    if config.request_encoder.options:
+        encoder = make("encoder", config.request_encoder)
     return cast(RequestEncoder, encoder).encode_request
 
 

@@ -72,14 +72,8 @@ class Dispatcher:
         if full:
             stream.fail(503, CloseReason.LIMIT, full)
             return
-        try:
-            body = virtualhost.encode_request(exchange.request)
-        except ClientError as error:
-            stream.fail(error.status, CloseReason.REFUSED, error.reason)
-            return
-        except Exception:
-            log.exception("encoder %r failed", virtualhost.request_type)
-            stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
+        body = self._encode(stream, exchange, virtualhost)
+        if body is None:
             return
         candidates = virtualhost.candidates(exchange.node_names, exchange.tried)
         while candidates:
@@ -91,6 +85,18 @@ class Dispatcher:
             candidates.remove(instance)
         detail = "no other instance" if exchange.hops else "no instance available"
         stream.fail(503, CloseReason.NO_INSTANCE, detail)
+
+    def _encode(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> bytes | None:
+        """The body of the request's message; None when the stream was answered instead."""
+        assert exchange.request is not None
+        try:
+            return virtualhost.encode_request(exchange.request)
+        except ClientError as error:
+            stream.fail(error.status, CloseReason.REFUSED, error.reason)
+        except Exception:
+            log.exception("encoder %r failed", virtualhost.request_type)
+            stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
+        return None
 
     def _select(
         self, virtualhost: VirtualHost, candidates: list[Instance], exchange: Exchange
@@ -135,10 +141,8 @@ class Dispatcher:
     def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
         """The next request of a persistent connection, to the instance it is pinned to."""
         virtualhost, instance = session.virtualhost, session.instance
-        try:
-            body = virtualhost.encode_request(exchange.request)
-        except ClientError as error:
-            stream.fail(error.status, CloseReason.REFUSED, error.reason)
+        body = self._encode(stream, exchange, virtualhost)
+        if body is None:
             return
         session.begin(exchange)
         instance.router.send(instance, session.sid, virtualhost.request_type, body)

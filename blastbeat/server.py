@@ -54,6 +54,7 @@ class Server:
         self._plugins = tuple(plugins)
         self._clock = SystemClock()
         self._lifecycle = Lifecycle()
+        self._started_at = 0.0
         self._listeners: list[Listener] = []
         self._sessions: Sessions | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -110,8 +111,9 @@ class Server:
                     listener.close()
                 for router in parts.routers.values():
                     router.close()
+                if self._started_at:
+                    self._tell(self._lifecycle.server_stopped)
                 tasks.cancel_scope.cancel()
-        self._tell(self._lifecycle.server_stopped)
 
     def _connect_parts(self, parts: Parts, tasks: TaskGroup, timers: TimerWheel) -> Dispatcher:
         config, loop = self.config.server, self._loop
@@ -173,6 +175,7 @@ class Server:
             await listener.start()
         if handle_signals:
             await tasks.start(self._watch_signals)
+        self._started_at = self._clock.wall()
         self._tell(self._lifecycle.server_started)
         if ready is not None:
             ready(self)
@@ -213,7 +216,7 @@ class Server:
         if notice is not None:
             notice(
                 ServerView(
-                    self._clock.wall(),
+                    self._started_at,
                     tuple(map(str, self.addresses)),
                     tuple(self.endpoints),
                     tuple(each.name for each in self.config.virtualhosts),

@@ -31,6 +31,9 @@ bind = "127.0.0.1:0"
 zmq = "{endpoint}"
 log-level = "warning"
 
+[plugins]
+disabled = ["access-log"]
+
 [vhost."*"]
 node = "bench"
 """
@@ -154,7 +157,7 @@ def _running(
             process.wait()
 
 
-def _wait(condition: Callable[[], T], server: subprocess.Popen[bytes], log: Path | None) -> T:
+def _wait(condition: Callable[[], T | None], server: subprocess.Popen[bytes], log: Path | None) -> T:
     """The first true value of `condition()`; ends the run with what the server said when none comes."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:
@@ -162,7 +165,7 @@ def _wait(condition: Callable[[], T], server: subprocess.Popen[bytes], log: Path
             return value
         time.sleep(0.05)
     said = log.read_text() if log else ""
-    raise SystemExit(f"a server did not come up: {server.args}\n{said}")
+    raise SystemExit(f"a server did not come up: {server.args!r}\n{said}")
 
 
 def _answers(port: int) -> bool:

@@ -136,3 +136,17 @@ def test_virtualhost_with_its_own_router(stage: Stage) -> None:
         server.counters["messages.dropped.unknown-sid"] + server.counters["messages.dropped.other-session"]
     )
     assert dropped == 2
+
+
+def test_all_endpoints_of_a_list_are_one_router(stage: Stage) -> None:
+    """A node is the same whichever endpoint it dials."""
+    endpoint = f"ipc://{stage.folder}/also"
+    stage.serve({"zmq": ["tcp://127.0.0.1:*", endpoint]}, {"node": ["a", "b"]})
+    stage.app("a", lambda request: b"a")
+    stage.app("b", lambda request: b"b", endpoint=endpoint)
+    answers = set()
+    for _ in range(2):
+        client = stage.client()  # stays open: the next one goes to the node with fewer sessions
+        client.get()
+        answers.add(client.read_response().body)
+    assert answers == {b"a", b"b"}

@@ -9,7 +9,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from blastbeat.instance import Instance
 from tests.helpers.node_table import PERIOD, TableStage
 
-IDENTITIES = [b"app", b"app/1", b"app/2", b"app/3", b"stranger"]
+IDENTITIES = [b"app", b"app/1", b"app/2", b"app/3"]
 MAX_INSTANCES = 2
 GRACE = 2 * PERIOD
 
@@ -17,28 +17,38 @@ identities = st.sampled_from(IDENTITIES)
 words = st.sampled_from([b"", b"batch", b"batch credit=5", b"nonsense"])
 
 
+class CarefulStage(TableStage):
+    """Takes every word of the table by the letter."""
+
+    def __init__(self) -> None:
+        self.state: dict[Instance, str] = {}
+        super().__init__(grace=GRACE, max_instances=MAX_INSTANCES)
+
+    def _note(self, instance: Instance, reason: str, state: str, before: str) -> None:
+        assert reason, f"{instance} is {state} without a reason"
+        assert self.state.get(instance, "new") in before.split(), f"{instance}: {self.state} -> {state}"
+        self.state[instance] = state
+
+    def instance_up(self, instance: Instance, reason: str) -> None:
+        self._note(instance, reason, "up", "new silent")
+
+    def instance_silent(self, instance: Instance, reason: str) -> None:
+        self._note(instance, reason, "silent", "up")
+
+    def instance_gone(self, instance: Instance, reason: str) -> None:
+        self._note(instance, reason, "gone", "new up silent")
+        instance.sessions.clear()
+
+
 class NodeTableMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
-        self.stage = TableStage(grace=GRACE, max_instances=MAX_INSTANCES)
+        self.stage = CarefulStage()
         self.descriptor = 0
         self.descriptors: dict[bytes, int] = {}
-        self.state: dict[Instance, str] = {}
-        self.may_hear = set(IDENTITIES)  # not the last word to them was `drain`
-        stage = self.stage
-        stage.instance_up = self._note("up", {"new", "silent"})  # type: ignore[method-assign]
-        stage.instance_silent = self._note("silent", {"up"})  # type: ignore[method-assign]
-        stage.instance_gone = self._note("gone", {"new", "up", "silent"})  # type: ignore[method-assign]
-
-    def _note(self, state, before):  # type: ignore[no-untyped-def]
-        def note(instance: Instance, reason: str) -> None:
-            assert reason, f"{instance} is {state} without a reason"
-            assert self.state.get(instance, "new") in before, f"{instance}: {self.state} -> {state}"
-            self.state[instance] = state
-            if state == "gone":
-                instance.sessions.clear()
-
-        return note
+        self.may_hear = set(IDENTITIES)  # all but those whose last word was `drain`
+        self.seen = 0
+        self.spawned: set[bytes] = set()
 
     # ------------------------------------------------------------ what may happen
 
@@ -48,6 +58,17 @@ class NodeTableMachine(RuleBasedStateMachine):
             self.descriptor += 1
             self.descriptors[identity] = self.descriptor
             self.stage.connect(identity)
+
+    @rule(identity=identities, words=words)
+    def arrive(self, identity: bytes, words: bytes) -> None:
+        self.connect(identity)
+        self.say(identity, words)
+
+    @rule(identity=identities, is_told=st.booleans(), seconds=st.sampled_from([0, 1, 3]), words=words)
+    def restart(self, identity: bytes, is_told: bool, seconds: float, words: bytes) -> None:
+        self.disconnect(identity, is_told)
+        self.wait(seconds, self.stage.routes)
+        self.arrive(identity, words)
 
     @rule(identity=identities, is_told=st.booleans())
     def disconnect(self, identity: bytes, is_told: bool) -> None:
@@ -64,7 +85,7 @@ class NodeTableMachine(RuleBasedStateMachine):
     @rule(identity=identities, words=st.none() | words)
     def say(self, identity: bytes, words: bytes | None) -> None:
         if identity in self.stage.routes:
-            if words is not None:
+            if words is not None or self.stage.table.find(identity) is None:
                 self.may_hear.add(identity)
             self.stage.say(identity, words, ("1.2.3.4", self.descriptors[identity]))
 
@@ -117,7 +138,7 @@ class NodeTableMachine(RuleBasedStateMachine):
     @invariant()
     def the_sink_knows(self) -> None:
         for instance in self.stage.table:
-            if self.state.get(instance) == "up":
+            if self.stage.state.get(instance) == "up":
                 assert instance.is_available or instance.unreachable_since is not None
 
     @invariant()
@@ -130,16 +151,15 @@ class NodeTableMachine(RuleBasedStateMachine):
 
     @invariant()
     def spawn_once_and_silence_after_drain(self) -> None:
-        spawned = [identity for identity, type, _ in self.stage.sent if type == b"spawn"]
-        assert len(spawned) == len(set(spawned))
-        drained = {identity for identity in IDENTITIES if identity not in self.may_hear}
-        for identity, type, _ in self.stage.sent[getattr(self, "seen", 0) :]:
-            assert identity not in drained, f"{type!r} after drain"
+        for identity, type, _ in self.stage.sent[self.seen :]:
+            assert identity in self.may_hear, f"{identity!r}: {type!r} after drain"
             if type == b"drain":
                 self.may_hear.discard(identity)
-                drained.add(identity)
+            if type == b"spawn":
+                assert identity not in self.spawned, f"{identity!r}: a second spawn"
+                self.spawned.add(identity)
         self.seen = len(self.stage.sent)
 
 
-NodeTableMachine.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
+NodeTableMachine.TestCase.settings = settings(max_examples=200, stateful_step_count=40)
 TestNodeTable = NodeTableMachine.TestCase

@@ -66,7 +66,7 @@ class Wire:
 
 
 def read_all(reader: MessageReader) -> list[tuple[bytes, bytes, list[tuple[bytes, bytes]]]]:
-    messages = []
+    messages: list[tuple[bytes, bytes, list[tuple[bytes, bytes]]]] = []
     while True:
         try:
             identity, sid, pairs = reader.read()

@@ -321,7 +321,7 @@ def test_an_instance_long_silent_is_forgotten(stage: TableStage) -> None:
     assert stage.table.find(ONE) is not None
     stage.wait(0.25 * PERIOD)
     assert stage.table.find(ONE) is None
-    assert [told for told in stage.states()] == ["up", "silent", "gone"]
+    assert stage.states() == ["up", "silent", "gone"]
 
 
 def test_but_not_with_sessions(stage: TableStage) -> None:

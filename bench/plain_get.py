@@ -14,6 +14,7 @@ import json
 import statistics
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 from load import best_generator, run_load
@@ -97,6 +98,9 @@ def read_options() -> argparse.Namespace:
 
 def main() -> int:
     options = read_options()
+    missing = [name for name in ("uvicorn", "uvloop")[: 1 + options.uvloop] if find_spec(name) is None]
+    if missing:
+        raise SystemExit(f"{' and '.join(missing)} is not installed here; `make bench` does that")
     pins = Pins() if options.no_pin else choose_pins()
     node = node_command(options.node)
     where = (

@@ -95,7 +95,7 @@ def test_a_stream_says_its_lines_one_by_one_and_ends_with_an_empty_chunk() -> No
     assert fields_of(head)["transfer-encoding"] == "chunked"
     said = play(site, BEATS)
     assert [(sid, type) for sid, type, _ in said] == [(SID, b"chunk")] * (BEATS + 1)
-    assert said[0][2] == f"beat 1 of {BEATS} from node demo, process 4242\n".encode()
+    assert said[0][2] == f"beat 1 of {BEATS} from process 4242\n".encode()
     assert said[-2][2].startswith(f"beat {BEATS} of {BEATS}".encode())
     assert said[-1][2] == b""
     assert site.next_due() is None

@@ -109,6 +109,7 @@ class Router:
         if self._loop is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._heartbeat.stop()
+        self._sender.send_gathered()
         self._sender.retry()
         self._sender.close()
         self._monitor.close()
@@ -159,6 +160,7 @@ class Router:
         self._is_pass_due = True  # whatever is sent in here is looked after at the end
         is_empty = False
         try:
+            self._sender.send_gathered()
             now = self._clock.monotonic()
             is_empty = self._read_burst(now)
             if is_empty:
@@ -229,6 +231,8 @@ class Router:
         if frame is None:
             return "", 0
         address = str(frame.get("Peer-Address")).removeprefix("::ffff:")
+        if address.startswith("localhost:"):  # ipc: then uid, gid and pid
+            address = ""
         return address, int(str(frame.get(_SRCFD)))
 
     # ------------------------------------------------------------ the table's time and news

@@ -22,6 +22,7 @@ from blastbeat.nodes import NodeTable
 RETRY_INTERVAL = 0.005  # seconds: ZeroMQ has no event for one peer that takes messages again
 RETRY_PAUSE = 0.001  # seconds
 MAX_SENDS_PER_FLUSH = 256
+MAX_GATHERED = 256 * 1024  # bytes
 
 
 class Sender:
@@ -43,6 +44,8 @@ class Sender:
         self._used = used
         self._waiting: dict[Instance, None] = {}  # something in their outbox, and a route
         self._retried_at = NEVER
+        self._gathered: list[tuple[Instance, bytes, bytes, Buffer]] = []
+        self._gathered_size = 0  # bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
 
@@ -68,7 +71,23 @@ class Sender:
         return True
 
     def send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
-        """Any other message of a session: taken, queued, or dropped when the instance is gone."""
+        """Any other message of a session: it goes with the others of this turn of the loop."""
+        self._gathered.append((instance, sid, message_type, body))
+        self._gathered_size += len(body)
+        if self._gathered_size > MAX_GATHERED:
+            self.send_gathered()
+        self._used()
+
+    def send_gathered(self) -> None:
+        """Sends what came together since the last call: ZeroMQ's thread is woken once for all of it, rather
+        than once for each message."""
+        gathered, self._gathered = self._gathered, []
+        self._gathered_size = 0
+        for message in gathered:
+            self._send(*message)
+
+    def _send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
+        """Taken, queued, or dropped when the instance is gone."""
         if not instance.is_blocked:
             if self._transmit(instance, sid, message_type, body) is Outcome.TAKEN:
                 return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import signal
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -25,6 +26,8 @@ def address() -> Iterator[str]:
         found = re.search(r"http://\S+", demo.wait_line("http://"))
         assert found is not None
         yield found[0]
+        demo.send_signal(signal.SIGTERM)
+        assert demo.wait() == 0
 
 
 @pytest.fixture

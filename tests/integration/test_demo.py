@@ -10,6 +10,7 @@ import socket
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -17,6 +18,12 @@ from blastbeat.demo.site import BEATS
 from tests.helpers.printing import PrintingProcess
 
 DEMO = [sys.executable, "-m", "blastbeat", "demo", "--port"]
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A demo that is killed cannot remove its socket's folder; the test's own is removed with it."""
+    monkeypatch.setenv("TMPDIR", str(tmp_path))
 
 
 @contextmanager

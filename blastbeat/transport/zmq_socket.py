@@ -18,6 +18,7 @@ from blastbeat.errors import StartError
 
 DEAD_LINK_PERIODS = 10  # ping periods without a byte, then the connection is given up
 MAX_HEARTBEAT_MS = 60 * 60 * 1000
+MAX_PORT = 65535
 SCHEMES = ("tcp://", "ipc://")
 
 
@@ -58,6 +59,9 @@ def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:
         raise StartError(f"zmq {endpoint}: not an endpoint; say tcp://ADDRESS:PORT or ipc://PATH")
     if endpoint.startswith("ipc://"):
         _refuse_path_in_use(endpoint)
+    elif (port := endpoint.rpartition(":")[2]).isdecimal() and int(port) > MAX_PORT:
+        # libzmq would take it modulo 65536.
+        raise StartError(f"zmq {endpoint}: cannot bind: there is no port {port}; they end at {MAX_PORT}")
     # With IPv6 on, a host name would be looked up as IPv6 first, and nodes that dial IPv4 would not get in.
     router.setsockopt(zmq.IPV6, int("[" in endpoint))
     try:

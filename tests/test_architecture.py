@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import ast
+import re
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.helpers.source_tree import functions_of, imports_of, parse, source_modules
+from tests.helpers.source_tree import ROOT, functions_of, imports_of, parse, source_modules
 
 MODULES = sorted(source_modules())
 
@@ -184,3 +185,14 @@ def test_files_and_functions_stay_short(module: str) -> None:
         body = function.body[1:] if ast.get_docstring(function) else function.body
         length = (function.end_lineno or 0) - body[0].lineno + 1 if body else 0
         assert length <= MAX_FUNCTION_LINES, f"{module}.{function.name} has {length} lines"
+
+
+def test_the_levels_are_documented() -> None:
+    page = (ROOT / "docs" / "explanation" / "architecture.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d) \| (.*?) \|", page, re.MULTILINE)
+    documented = {
+        f"blastbeat.{name}": int(level) for level, names in rows for name in re.findall(r"`(\w+)`", names)
+    }
+    assert documented == {
+        name: level for name, level in LEVELS.items() if re.fullmatch(r"blastbeat\.[a-z]\w+", name)
+    }

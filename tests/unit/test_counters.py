@@ -1,0 +1,44 @@
+"""Counters: a closed list of names, each with words and a shape."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+
+from blastbeat.counters import COUNTERS, Counters
+
+
+def test_they_begin_at_nothing_and_add_up() -> None:
+    counters = Counters()
+    assert set(counters.snapshot()) == set(COUNTERS) and not any(counters.snapshot().values())
+    counters.add("requests.received")
+    counters.add("requests.received", 2)
+    assert counters["requests.received"] == 3
+    assert sum(counters.snapshot().values()) == 3
+
+
+def test_a_snapshot_stays_as_it_was() -> None:
+    counters = Counters()
+    before = counters.snapshot()
+    counters.add("sessions.opened")
+    assert before["sessions.opened"] == 0
+
+
+def test_each_server_has_its_own() -> None:
+    Counters().add("sessions.opened")
+    assert Counters()["sessions.opened"] == 0
+
+
+def test_a_name_that_is_not_declared_is_a_defect_that_shows() -> None:
+    counters = Counters()
+    with pytest.raises(KeyError):
+        counters.add("requests.recieved")
+    with pytest.raises(KeyError):
+        counters["requests.recieved"]
+
+
+@pytest.mark.parametrize(("name", "meaning"), COUNTERS.items())
+def test_names_have_one_shape_and_words(name: str, meaning: str) -> None:
+    assert re.fullmatch(r"[a-z]+(\.[a-z]+(-[a-z]+)*){1,2}", name)
+    assert meaning and not meaning.endswith(".") and "|" not in meaning

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from enum import Enum
-from typing import Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
 from blastbeat.events import Buffer
 from blastbeat.interfaces import InstanceView
@@ -129,7 +129,7 @@ class Instance:
         self._view = view
         self.outbox = router.new_outbox()
         self.allowed: set[str] = set()
-        self.sessions: dict[bytes, object] = {}
+        self.sessions: dict[bytes, Any] = {}
         self.capabilities: frozenset[str] = frozenset()
         self.credit = 0
         self.is_configured = b"/" not in identity

@@ -17,7 +17,7 @@ from blastbeat.counters import Counters
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance, NodeSink, Outcome
 from blastbeat.interfaces import Clock
-from blastbeat.messages import Frame, MessageReader, MessageWriter, until_end
+from blastbeat.messages import DRAIN, Frame, MessageReader, MessageWriter, until_end
 from blastbeat.nodes import NodeTable, Peer
 from blastbeat.outbox import Outbox
 from blastbeat.transport.heartbeat import Heartbeat
@@ -130,6 +130,8 @@ class Router:
 
     def send_control(self, instance: Instance, type: bytes, body: bytes) -> Outcome:
         """Sends or queues a message without a sid, before all others. TAKEN: something went."""
+        if type == DRAIN:
+            self._sender.send_gathered()  # nothing may follow it
         instance.outbox.put_control(type, body)
         return self._sender.flush(instance)
 
@@ -169,6 +171,7 @@ class Router:
                 self._sender.maybe_retry(now)
             self.sink.flush()
         finally:  # also after a fault in the sink: a ROUTER that nobody reads is the end of every session
+            self._sender.send_gathered()
             self._is_pass_due = False
             if not is_empty or self._after_drain or self._has_news():
                 self._make_pass_due()

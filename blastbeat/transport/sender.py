@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+from collections import deque
 from collections.abc import Callable, Sequence
 
 import zmq
@@ -44,7 +45,7 @@ class Sender:
         self._used = used
         self._waiting: dict[Instance, None] = {}  # something in their outbox, and a route
         self._retried_at = NEVER
-        self._gathered: list[tuple[Instance, bytes, bytes, Buffer]] = []
+        self._gathered: deque[tuple[Instance, bytes, bytes, Buffer]] = deque()
         self._gathered_size = 0  # bytes
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
@@ -81,10 +82,10 @@ class Sender:
     def send_gathered(self) -> None:
         """Sends what came together since the last call: ZeroMQ's thread is woken once for all of it, rather
         than once for each message."""
-        gathered, self._gathered = self._gathered, []
         self._gathered_size = 0
-        for message in gathered:
-            self._send(*message)
+        gathered = self._gathered
+        while gathered:  # one by one: what a session adds meanwhile comes after what it had sent before
+            self._send(*gathered.popleft())
 
     def _send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
         """Taken, queued, or dropped when the instance is gone."""

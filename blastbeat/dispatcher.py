@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 from blastbeat.counters import Counters
 from blastbeat.errors import ClientError, NodeError
@@ -181,7 +181,7 @@ class Dispatcher:
         if decode is None:
             self._drop(instance, "type", type)
             return
-        session = cast("Session | None", instance.sessions.get(sid))
+        session: Session | None = instance.sessions.get(sid)
         try:
             event = decode(body)
         except NodeError as error:
@@ -214,7 +214,7 @@ class Dispatcher:
 
     def _drain(self, instance: Instance) -> None:
         self.tables[instance.router].drain(instance, self.clock.monotonic())
-        for session in cast("list[Session]", list(instance.sessions.values())):
+        for session in list(instance.sessions.values()):
             session.owner.drop_idle_session(CloseReason.NODE_DRAIN)
 
     def _drop(self, instance: Instance, why: str, type: bytes) -> None:
@@ -275,7 +275,7 @@ class Dispatcher:
     def instance_gone(self, instance: Instance, reason: str) -> None:
         """No route for `node-grace`: its sessions end now."""
         log.warning("node %s is gone: %s", instance.view.identity, reason)
-        for session in cast("list[Session]", list(instance.sessions.values())):
+        for session in list(instance.sessions.values()):
             session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")
         self._node_notice(self.lifecycle.node_down, instance, "gone", reason)
         self.flush()

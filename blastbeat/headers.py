@@ -161,6 +161,14 @@ def response_framing(head: NodeHead) -> tuple[int | None, bool]:
     return length, False
 
 
+def asks_to_close(headers: Headers) -> bool:
+    """Whether `Connection` names `close`. Told by the name's length first: asked for every response."""
+    for name, value in headers:
+        if len(name) == 10 and name.lower() == b"connection" and b"close" in list_items(value):
+            return True
+    return False
+
+
 def _parse_length(text: bytes) -> int:
     if not text.isdigit() or len(text) > MAX_LENGTH_DIGITS:
         raise NodeError(f"malformed Content-Length {_shown(text)}")

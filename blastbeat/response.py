@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import Enum
-from typing import Protocol
+from typing import Any, Protocol
 
 from blastbeat.errors import BlastBeatError, NodeError
 from blastbeat.events import Buffer, CloseReason, NodeHead, ResponseHead
@@ -33,16 +33,14 @@ class ResponseState(Enum):
     OVER = "complete, nothing forwarded since"
     CLOSED = "the session is over"
 
+    # Attributes, since to look a member up in a dict or set costs a call in Python each time.
+    awaits_head: bool
+    is_complete: bool
+    handlers: dict[type, Any]
 
-AWAITING = frozenset(
-    {
-        ResponseState.AWAITING_FIRST,
-        ResponseState.AWAITING_NEXT,
-        ResponseState.AWAITING_RAW,
-        ResponseState.RAW_HEAD,
-    }
-)
-COMPLETE = frozenset({ResponseState.FRESH, ResponseState.OVER, ResponseState.OVER_EXACT})
+    def __init__(self, text: str) -> None:
+        self.awaits_head = self._name_ in ("AWAITING_FIRST", "AWAITING_NEXT", "AWAITING_RAW", "RAW_HEAD")
+        self.is_complete = self._name_ in ("FRESH", "OVER", "OVER_EXACT")
 
 
 class ResponseOwner(Protocol):

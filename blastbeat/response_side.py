@@ -28,15 +28,15 @@ from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant
 from blastbeat.interfaces import ClientSide
 from blastbeat.response import (
-    AWAITING,
     BODYLESS_STATUSES,
-    COMPLETE,
     RawHead,
     ResponseBody,
     ResponseOwner,
     ResponseState,
 )
 from blastbeat.response import ResponseState as State
+
+Handler: TypeAlias = Callable[["ResponseSide", Any], None]
 
 
 class ResponseSide:
@@ -68,7 +68,7 @@ class ResponseSide:
 
     def _enter(self, state: ResponseState) -> None:
         self.state = state
-        self._handlers = TABLE[state]
+        self._handlers: dict[type, Handler] = state.handlers
 
     def begin(self, exchange: Exchange) -> None:
         """A request is about to be forwarded, and its response is awaited from here on."""
@@ -82,12 +82,12 @@ class ResponseSide:
 
     @property
     def awaits_head(self) -> bool:
-        return self.state in AWAITING
+        return self.state.awaits_head
 
     @property
     def is_complete(self) -> bool:
         """No response is due: the last one is complete, or none was asked for."""
-        return self.state in COMPLETE
+        return self.state.is_complete
 
     def close(self) -> None:
         """Nothing is welcome any more."""
@@ -106,7 +106,7 @@ class ResponseSide:
         self._fail(CloseReason.NODE_ERROR, detail)
 
     def _fail(self, reason: CloseReason, detail: str) -> None:
-        if self.state in AWAITING:
+        if self.state.awaits_head:
             self._owner.response_failed(reason, detail)
         elif self.state is State.STREAMING:
             self._owner.response_cut(reason, detail)
@@ -177,7 +177,7 @@ class ResponseSide:
     def _on_raw(self, event: NodeData) -> None:
         data = event.data
         self._grant.used(len(data))
-        while len(data) and self.state in AWAITING:
+        while len(data) and self.state.awaits_head:
             if self._raw is None:
                 if not RawHead.can_begin_with(data):
                     self._raw_refused()
@@ -294,7 +294,6 @@ class ResponseSide:
         self._fail(CloseReason.NODE_ERROR, "a `chunk` before the response head")
 
 
-Handler: TypeAlias = Callable[[ResponseSide, Any], None]
 _BEFORE_HEAD: dict[type, Handler] = {
     NodeHead: ResponseSide._on_head,
     NodeAbort: ResponseSide._on_abort,
@@ -335,3 +334,6 @@ TABLE: dict[ResponseState, dict[type, Handler]] = {
     State.OVER: _AFTER | {NodeEnd: ResponseSide._on_end_over},
     State.CLOSED: {},
 }
+
+for _state, _handlers in TABLE.items():
+    _state.handlers = _handlers

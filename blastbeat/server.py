@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import os
 import signal
 from collections.abc import Callable, Coroutine, Sequence
 from typing import Any
@@ -19,7 +18,7 @@ from anyio.abc import TaskGroup
 
 from blastbeat.admission import Admission
 from blastbeat.assembly import Parts, build_parts
-from blastbeat.config.model import Address, Config
+from blastbeat.config.model import Address, Config, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.forwarding import TrustedProxies
@@ -32,6 +31,7 @@ from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.listener import Listener
 from blastbeat.transport.outputs import OutputAccount, Outputs
+from blastbeat.transport.randomness import Randomness
 from blastbeat.transport.timers import TimerWheel
 
 log = logging.getLogger(__name__)
@@ -101,7 +101,7 @@ class Server:
         parts = build_parts(self.config, registry, self.counters, self._clock)
         self.driver_name = parts.driver_name
         async with anyio.create_task_group() as tasks:
-            timers = TimerWheel(self._loop, self._clock)
+            timers = TimerWheel(self._loop, self._clock, _shortest_timeout(self.config))
             dispatcher = self._connect_parts(parts, tasks, timers)
             try:
                 await self._serve(parts, dispatcher, tasks, ready, handle_signals)
@@ -116,9 +116,9 @@ class Server:
                 tasks.cancel_scope.cancel()
 
     def _connect_parts(self, parts: Parts, tasks: TaskGroup, timers: TimerWheel) -> Dispatcher:
-        config, loop = self.config.server, self._loop
+        config, loop, randomness = self.config.server, self._loop, Randomness()
         assert loop is not None
-        sessions = self._sessions = Sessions(config.sessions, os.urandom, self.counters)
+        sessions = self._sessions = Sessions(config.sessions, randomness.take, self.counters)
         outputs = Outputs(loop)
         dispatcher = Dispatcher(
             parts.decoders,
@@ -134,7 +134,7 @@ class Server:
         def spawn(work: Coroutine[Any, Any, None]) -> None:
             tasks.start_soon(lambda: work)
 
-        dispatcher.admission = Admission(parts.hosts, sessions, dispatcher, spawn, _make_request_id)
+        dispatcher.admission = Admission(parts.hosts, sessions, dispatcher, spawn, randomness.hex_id)
         dispatcher.virtualhosts = parts.virtualhosts
         for router in parts.routers.values():
             router.sink = dispatcher
@@ -224,6 +224,10 @@ class Server:
             )
 
 
-def _make_request_id() -> bytes:
-    """16 random bytes in hexadecimal."""
-    return os.urandom(16).hex().encode()
+def _shortest_timeout(config: Config) -> float:
+    """The shortest timeout any deadline of a connection may be made of, seconds."""
+    timeouts = [config.server.header_timeout]
+    for each in (VirtualHostConfig(""), *config.virtualhosts):
+        timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
+        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time)
+    return min((timeout for timeout in timeouts if timeout), default=1.0)

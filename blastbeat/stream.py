@@ -15,7 +15,7 @@ from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
-from blastbeat.headers import field_items
+from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.own_answers import answer_error, answer_for_plugin
 from blastbeat.progress import Overdue, Phase, Progress
@@ -214,9 +214,7 @@ class Stream:
             head = self._dispatcher.admission.filter_response(exchange, self._virtualhost(), head)
             exchange.status = head.status
         if not exchange.close_after:
-            exchange.close_after = (
-                b"close" in field_items(head.headers, b"connection") or self._dispatcher.is_stopping
-            )
+            exchange.close_after = asks_to_close(head.headers) or self._dispatcher.is_stopping
         head.close = exchange.close_after
         return head
 

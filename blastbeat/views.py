@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 from blastbeat.events import CloseReason, Request
 
@@ -86,8 +86,7 @@ class NodeView:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class ExchangeView:
+class ExchangeView(NamedTuple):
     """The figures of one request, when it is over. Times are wall-clock seconds, durations seconds; bytes are
     payload. `status` 0: nothing was answered. `virtualhost` and `identity` are empty where it did not get
     there. `hops` counts the instances it went on to after the first."""

@@ -43,7 +43,7 @@ class ClientOutput:
         "_written",
         "stream",
         "view",
-        "wheel_due",
+        "is_watched",
     )
 
     stream: Stream
@@ -51,7 +51,7 @@ class ClientOutput:
     _transport: asyncio.Transport
 
     def __init__(self, context: ConnectionContext, driver: Driver) -> None:
-        self.wheel_due = inf
+        self.is_watched = True
         self._context = context
         self._driver = driver
         self._out: list[Buffer] = []
@@ -133,7 +133,6 @@ class ClientOutput:
                 self._write(b"".join(small))
         if not self._is_writable:
             self._account()
-        self._context.timers.watch(self)  # what was sent may have brought a shorter timeout into force
 
     def _write(self, data: Buffer) -> None:
         self._written += len(data)
@@ -161,18 +160,11 @@ class ClientOutput:
 
     # ------------------------------------------------------------ clients that do not keep up
 
-    def deadline(self) -> float:
-        raise NotImplementedError
-
-    def expire(self, now: float) -> None:
-        raise NotImplementedError
-
     def pause_writing(self) -> None:
         """The transport's buffer is over its bound (asyncio calls this)."""
         self._is_writable = False
         self._taken_at = self._context.clock.monotonic()
         self._taken = self._written - self._transport.get_write_buffer_size()
-        self._context.timers.watch(self)
 
     def resume_writing(self) -> None:
         """The client took it (asyncio calls this)."""

@@ -102,11 +102,12 @@ class Connection(ClientOutput, asyncio.Protocol):
             return
         if not self._gate.head_begun:
             self._head_since = self._context.clock.monotonic()
-        self._guarded(self._receive, data)
+        try:
+            self._receive(data)
+        except Exception:
+            self._broke()
         if self._out:
             self.flush()
-        else:
-            self._context.timers.watch(self)
 
     def eof_received(self) -> bool:
         """The client's FIN: the end of the session, unless what runs may finish (§6 The client leaves)."""
@@ -123,6 +124,7 @@ class Connection(ClientOutput, asyncio.Protocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = self._is_closing = True
+        self.is_watched = False
         self._release_output()
         self._out = []
         context = self._context
@@ -141,12 +143,15 @@ class Connection(ClientOutput, asyncio.Protocol):
         try:
             return function(*arguments)
         except Exception:
-            log.exception("a connection broke")
-            self._is_closing = True
-            self._transport.abort()
-            if self.stream.phase is not Phase.CLOSED:
-                self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
+            self._broke()
             return None
+
+    def _broke(self) -> None:
+        log.exception("a connection broke")
+        self._is_closing = True
+        self._transport.abort()
+        if self.stream.phase is not Phase.CLOSED:
+            self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
 
     # ------------------------------------------------------------ requests
 
@@ -169,7 +174,6 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._next_ready = True
         if not self._is_busy:
             self._guarded(self._pump)
-            self._context.timers.watch(self)
 
     def _pump(self) -> None:
         """One request after the other, in a loop: a thousand pipelined ones must not become recursion."""
@@ -236,7 +240,6 @@ class Connection(ClientOutput, asyncio.Protocol):
         transport.resume_reading() if self._holds else None
         self._discard_left = linger
         self._close_due = self._context.clock.monotonic() + linger_time
-        self._context.timers.watch(self)
 
     def _discard(self, size: int) -> None:
         self._discard_left -= size

@@ -1,25 +1,24 @@
-"""A coarse timer wheel: deadlines that move with every byte cost an attribute, not a timer.
+"""A coarse timer wheel: deadlines that move with every byte cost nothing at all.
 
-What is watched says by itself when it is due; the wheel only asks again at that time. Resolution TICK
-seconds.
+What is watched says by itself when it is due. The wheel asks again at that time, and at least once per
+shortest timeout there is: so a deadline that came into force since is never missed, and nobody has to tell.
 """
 
 from __future__ import annotations
 
 import asyncio
-from math import inf
 from typing import Protocol
 
 from blastbeat.interfaces import Clock
 
 TICK = 0.1
-"""Seconds between two looks. Timeouts are late by up to this much."""
+"""Seconds between two looks. A timeout is late by up to this much, never early."""
 
 
 class Watched(Protocol):
     """Something with a deadline that may move."""
 
-    wheel_due: float  # the wheel's own: when it looks next, `inf` when it does not
+    is_watched: bool  # set to False by what is watched once it wants no more looks
 
     def deadline(self) -> float:
         """Monotonic seconds, `inf` for none."""
@@ -31,29 +30,20 @@ class Watched(Protocol):
 
 
 class TimerWheel:
-    """Watches until `close`. One loop timer, whatever the number of deadlines."""
+    """Watches until `close`. `shortest`: the shortest timeout (seconds) a deadline may be made of; a deadline
+    that is nearer is noticed late."""
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, clock: Clock, shortest: float) -> None:
         self._loop = loop
         self._now = clock.monotonic
+        self._shortest = max(shortest, TICK)
         self._slots: dict[int, list[Watched]] = {}
         self._handle: asyncio.TimerHandle | None = None
-        self._at = self._slot(self._now())
-
-    @staticmethod
-    def _slot(time: float) -> int:
-        return int(time / TICK) + 1
 
     def watch(self, watched: Watched) -> None:
-        """Call when a deadline came to be, or moved closer. Costs little when it did not."""
-        due = watched.deadline()
-        if due >= watched.wheel_due:
-            return  # the wheel looks before that, and will ask again then
-        watched.wheel_due = due
-        slot = max(self._slot(due), self._at + 1)
-        self._slots.setdefault(slot, []).append(watched)
+        """Once, when it begins to have deadlines; it is let go when it says so."""
+        self._put(watched, self._now())
         if self._handle is None:
-            self._at = max(self._at, self._slot(self._now()) - 1)
             self._handle = self._loop.call_later(TICK, self._tick)
 
     def close(self) -> None:
@@ -63,18 +53,18 @@ class TimerWheel:
             self._handle.cancel()
             self._handle = None
 
+    def _put(self, watched: Watched, now: float) -> None:
+        due = min(watched.deadline(), now + self._shortest)
+        slot = int(max(due, now) / TICK) + 1
+        self._slots.setdefault(slot, []).append(watched)
+
     def _tick(self) -> None:
         now = self._now()
         current = int(now / TICK)
-        due = [slot for slot in self._slots if slot <= current] if self._slots else []
-        self._at = current
-        for slot in due:
+        for slot in [slot for slot in self._slots if slot <= current]:
             for watched in self._slots.pop(slot):
-                self._look(watched, now)
+                if watched.is_watched and watched.deadline() <= now:
+                    watched.expire(now)
+                if watched.is_watched:
+                    self._put(watched, now)
         self._handle = self._loop.call_later(TICK, self._tick) if self._slots else None
-
-    def _look(self, watched: Watched, now: float) -> None:
-        watched.wheel_due = inf
-        if watched.deadline() <= now:
-            watched.expire(now)
-        self.watch(watched)

@@ -90,7 +90,7 @@ def test_leaves_during_the_response(stage: Stage, name: str, way: str) -> None:
     node.expect_end(sid)
     node.send(sid, "chunk", b"too late")
     stage.expect_nothing(node)
-    assert server.counters["messages.dropped.unknown-sid"] == 1
+    assert server.counters["messages.dropped.unknown-sid"] >= 1  # and what of the answer came after it left
     complete = name == "after the response"
     assert server.exchanges[0].reason == (CloseReason.COMPLETE if complete else CloseReason.CLIENT_LEFT)
 

@@ -56,6 +56,7 @@ class ScriptedNode:
         self.pong_body = b""
         self.spawned = 0
         self.pinged = 0
+        self.batches = 0
         self._context = context
         self._endpoint = endpoint
         self._receive_queue = receive_queue
@@ -103,11 +104,11 @@ class ScriptedNode:
         if self._inbox:
             return self._inbox.popleft()
         while self._socket.poll(int(patience * 1000), zmq.POLLIN):
-            frames = self._socket.recv_multipart()
-            assert len(frames) == 3, f"the server sent {len(frames)} frames: {frames}"
-            message = Message(*frames)
-            if not (self.answer_pings and self._is_housekeeping(message)):
-                return message
+            for message in self._receive_pairs():
+                if not (self.answer_pings and self._is_housekeeping(message)):
+                    self._inbox.append(message)
+            if self._inbox:
+                return self._inbox.popleft()
         return None
 
     def expect(self, type: str, sid: bytes | None = None) -> Message:
@@ -188,11 +189,18 @@ class ScriptedNode:
         assert self._socket.poll(int(PATIENCE * 1000), event), f"node {self.name}: ZeroMQ takes nothing"
 
     def _next_housekeeping(self) -> None:
-        frames = self._socket.recv_multipart() if self._socket.poll(int(PATIENCE * 1000)) else None
-        assert frames is not None, f"node {self.name}: the server says nothing"
-        message = Message(*frames)
-        if not self._is_housekeeping(message):
-            self._inbox.append(message)
+        assert self._socket.poll(int(PATIENCE * 1000)), f"node {self.name}: the server says nothing"
+        self._inbox.extend(each for each in self._receive_pairs() if not self._is_housekeeping(each))
+
+    def _receive_pairs(self) -> list[Message]:
+        """One ZeroMQ message: one pair, or a batch where this node has announced it."""
+        sid, *rest = self._socket.recv_multipart()
+        assert rest and len(rest) % 2 == 0, f"the server sent {1 + len(rest)} frames"
+        if len(rest) > 2:
+            assert b"batch" in self.pong_body.split(), "the server batches towards a node that can't read it"
+            assert len(rest) <= 2 * 64
+            self.batches += 1
+        return [Message(sid, *pair) for pair in zip(rest[::2], rest[1::2], strict=True)]
 
     def _is_housekeeping(self, message: Message) -> bool:
         if message.sid:

@@ -131,7 +131,7 @@ def test_filter_answers(stage: Stage) -> None:
     assert (response.status, response.body, response["X-Filter"]) == (418, b"short and stout", "1")
     stage.exchange(node, client)
     assert server.exchanges[0].status == 418
-    assert ("recorder", "closed", 0, 0) in CALLS or CALLS.count(("recorder", "request")) == 2
+    assert [call for _, call, *_ in CALLS[:2]] == ["request", "closed"]
 
 
 def test_filter_routes_and_rewrites(stage: Stage) -> None:

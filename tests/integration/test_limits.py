@@ -57,6 +57,26 @@ def test_exactly_max_body(stage: Stage, chunked: bool) -> None:
     assert client.read_response().body == b"POST / " + b"x" * 1000
 
 
+def test_refusal_reaches_a_client_that_is_still_sending(stage: Stage) -> None:
+    """FIN first, then input is discarded up to `linger`: the answer isn't lost to a reset."""
+    stage.serve(vhost={"max-body": 1000})
+    client = stage.client()
+    client.send_head(method="POST", headers=[("Content-Length", "250000")])
+    assert client.wait_input(5)
+    client.send(b"x" * 250_000)
+    assert client.read_response().status == 413
+    client.expect_eof()
+
+
+def test_lingering_is_bounded(stage: Stage) -> None:
+    """A client that neither reads nor leaves is left after `linger-time`."""
+    server = stage.serve(vhost={"max-body": 1000, "linger-time": 0.2})
+    client = stage.client()
+    client.send_head(method="POST", headers=[("Content-Length", "250000")])
+    server.wait_counter("connections.closed")
+    assert client.read_response().status == 413
+
+
 SIZES: dict[str, tuple[Table, bytes, int]] = {
     "max-head": ({"max-head": 1024}, request_head(headers=[("X-A", "x" * 1024)]), 431),
     "max-head of many fields": ({"max-head": 1024}, request_head(headers=[("X-A", "x" * 90)] * 11), 431),

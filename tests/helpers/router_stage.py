@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import functools
 from collections.abc import AsyncIterator, Callable, Coroutine
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeAlias
 
 import zmq
@@ -152,15 +152,18 @@ class RouterStage:
     def instance(self, name: bytes = b"app") -> Any:
         return self.router.table.find(name)
 
-    async def until(self, condition: Callable[[], object]) -> None:
-        """Returns when it is true; looks whenever the sink was told something, and now and then."""
-        async with asyncio.timeout(PATIENCE):
-            while not condition():
-                self.sink.changed.clear()
-                try:
-                    await asyncio.wait_for(self.sink.changed.wait(), 0.05)
-                except TimeoutError:
-                    continue
+    async def until(self, condition: Callable[[], object], patience: float = PATIENCE) -> None:
+        """Returns when it is true; looks whenever the sink was told something, and now and then. Raises
+        TimeoutError."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + patience
+        while not condition():
+            left = deadline - loop.time()
+            if left <= 0:
+                raise TimeoutError
+            self.sink.changed.clear()
+            with suppress(TimeoutError):
+                await asyncio.wait_for(self.sink.changed.wait(), min(left, 0.05))
 
     async def received(self, count: int) -> list[Received]:
         """Waits for so many messages in all; returns all there are."""

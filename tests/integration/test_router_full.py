@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import zmq
 
 from blastbeat.instance import Instance
@@ -11,6 +9,7 @@ from tests.helpers.router_stage import Dealer, RouterStage, on_loop, serve
 
 A, B, C = b"a" * 16, b"b" * 16, b"c" * 16
 PIECE = b"x" * 60_000
+FILLER = b"f" * 250_000
 SHARE = 256 * 1024
 
 
@@ -20,10 +19,10 @@ async def stuck_node(stage: RouterStage, words: bytes = b"") -> tuple[Dealer, In
     filler = b"f" * 16
     while True:
         while not stage.router.queued(instance, filler):
-            stage.router.send(instance, filler, b"body", PIECE)
+            stage.router.send(instance, filler, b"body", FILLER)
             await stage.settled()
         try:  # refused for a moment only, while ZeroMQ's thread was behind?
-            await asyncio.wait_for(stage.until(lambda: not instance.outbox), 0.1)
+            await stage.until(lambda: not instance.outbox, patience=0.1)
         except TimeoutError:
             return node, instance
 
@@ -93,12 +92,12 @@ async def test_an_end_discards_what_waits() -> None:
 
 @on_loop
 async def test_a_full_instance_is_offered_no_new_session() -> None:
-    async with serve(high_water_mark=4, node_queue=200_000) as stage:
+    async with serve(high_water_mark=4, node_queue=1_000_000) as stage:
         node, instance = await stuck_node(stage)
         offers = 0
-        while stage.router.offer(instance, b"%16d" % offers, b"uwsgi", b"x" * 10_000):
+        while stage.router.offer(instance, b"%16d" % offers, b"uwsgi", b"x" * 50_000):
             offers += 1
-        assert instance.view.queued_bytes <= 200_000 + 11_000
+        assert instance.view.queued_bytes <= 1_000_000 + 51_000
         assert stage.sink.crowded == [b"app/stuck"]
         before = instance.view.queued_bytes
         assert not stage.router.offer(instance, A, b"uwsgi", b"")
@@ -167,7 +166,7 @@ async def test_a_node_that_reads_nothing_and_asks_for_much() -> None:
 @on_loop
 async def test_the_retry_needs_no_message_from_any_node() -> None:
     """The node begins to read and says nothing: the timer finds out."""
-    async with serve(high_water_mark=1) as stage:
+    async with serve(high_water_mark=4) as stage:
         node, instance = await stuck_node(stage)
         node.socket.setsockopt(zmq.RCVHWM, 1000)
         stage.router.send(instance, A, b"body", b"at last")

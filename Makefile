@@ -49,9 +49,11 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV) 2>/dev/null || $(PYTHON) -m venv --clear --without-pip $(VENV)
 
 $(RUNTIME): pyproject.toml | $(BIN)/python
-	$(INSTALL) .
+	@echo "installing BlastBeat into $(VENV)"
+	@$(INSTALL) .
 	@touch $@
 
 $(DEV): pyproject.toml | $(BIN)/python
-	$(INSTALL) '.[dev]'
+	@echo "installing BlastBeat and its development tools into $(VENV)"
+	@$(INSTALL) '.[dev]'
 	@touch $(RUNTIME) $@

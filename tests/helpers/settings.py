@@ -17,12 +17,13 @@ HOST = "app.test"
 SERVER_DEFAULTS: Table = {
     "bind": "127.0.0.1:0",
     "zmq": "tcp://127.0.0.1:*",
-    "ping-freq": 1.0,
+    "ping-freq": 20,
     "drain": 5.0,
     "stats-freq": 0,
 }
-# `ping-freq` is long compared with a test: a scripted node answers pings only
-# while it listens. Tests about liveness set their own.
+# `ping-freq` is longer than any test waits: a wake-up that the server loses fails the test, rather than being
+# mended by the next ping; and a scripted node answers pings only while it listens. Tests about liveness set
+# their own.
 VHOST_DEFAULTS: Table = {"node": ["app"], "node-grace": 0.2}
 
 

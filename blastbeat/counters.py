@@ -7,6 +7,10 @@ page and its test find it.
 
 from __future__ import annotations
 
+from blastbeat.events import CloseReason
+
+ANSWERS = (400, 403, 404, 408, 413, 414, 417, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505)
+
 COUNTERS: dict[str, str] = {
     # messages from nodes
     "messages.received": "messages from nodes that were acted on",
@@ -26,10 +30,12 @@ COUNTERS: dict[str, str] = {
     # requests
     "requests.received": "request heads read",
     "responses.completed": "responses completed",
+    "answers.plugin": "requests that a filter or an authenticator answered",
     "responses.cut": "responses cut before their end",
     "hops.retried": "requests sent once more to another instance",
     # connections
     "connections.accepted": "client connections accepted",
+    "connections.refused": "client connections beyond `connections`, closed at once",
     "connections.closed": "client connections closed",
     "connections.given-up.slow-client": "connections with more than `writequeue-buffer` bytes waiting",
     "connections.given-up.write-timeout": "connections whose client took nothing for `write-timeout`",
@@ -43,6 +49,9 @@ COUNTERS: dict[str, str] = {
     "nodes.gone": "instances without a route for `node-grace`",
     "nodes.handshake-failed": "connections to a `zmq` endpoint that were not ZeroMQ's, or were refused",
 }
+
+COUNTERS |= {each.counter: f"exchanges that ended with `{each.value}`" for each in CloseReason}
+COUNTERS |= {f"answers.{status}": f"requests the server itself answered with {status}" for status in ANSWERS}
 
 
 class Counters:

@@ -172,6 +172,7 @@ class Dispatcher:
         if notice is not None:
             notice(exchange.figures(stream.client.view, self.clock.monotonic()))
         self.counters.add("responses.completed" if exchange.response_done else "responses.cut")
+        self.counters.add(exchange.reason.counter)
 
     # ------------------------------------------------------------ messages from nodes (NodeSink)
 
@@ -196,6 +197,7 @@ class Dispatcher:
             self._encoder_failed(session, type)
             return
         if session is not None and event.__class__ not in NODE_LEVEL:
+            self.counters.add("messages.received")
             session.owner.progress.moved = self.clock.monotonic()
             session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
         else:
@@ -284,6 +286,11 @@ class Dispatcher:
         session = self.sessions.by_sid.get(sid)
         if session is not None:
             session.upload.writable()
+
+    def instance_crowded(self, instance: Instance) -> None:
+        """Its queue is over its bound: all its sessions hold their clients back (`CrowdSink`)."""
+        for session in list(instance.sessions.values()):
+            session.upload.crowded()
 
     # ------------------------------------------------------------ notices
 

@@ -46,6 +46,12 @@ class CloseReason(Enum):
     PLUGIN_ERROR = "plugin-error"
     SERVER_STOP = "server-stop"
 
+    counter: str
+
+    def __init__(self, text: str) -> None:
+        # Precomputed: no string is put together for each request.
+        self.counter = f"exchanges.{text}"
+
 
 # ---------------------------------------------------------------- client -> session
 

@@ -56,6 +56,10 @@ class Upload:
         if not self._waiting:
             self._release()
 
+    def crowded(self) -> None:
+        """The instance's queue as a whole is over its bound: everybody waits until `writable`."""
+        self._hold()
+
     def writable(self) -> None:
         """The instance's queue has room for this session again."""
         if not self._waiting:

@@ -45,7 +45,7 @@ class Progress:
     def deadline(self, exchange: Exchange, policy: VirtualHostConfig, is_held: bool) -> float:
         """When `find_overdue` is to be asked. `is_held`: it is us who do not take the client's body now."""
         if exchange.response_done:
-            return self.responded + (policy.linger_time or inf)
+            return self.responded + policy.linger_time
         limit = policy.idle_timeout if exchange.status else policy.response_timeout
         return min(self.moved + (limit or inf), self._body_deadline(exchange, policy, is_held))
 

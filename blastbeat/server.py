@@ -56,6 +56,7 @@ class Server:
         self._lifecycle = Lifecycle()
         self._started_at = 0.0
         self._listeners: list[Listener] = []
+        self._open: set[Connection] = set()
         self._sessions: Sessions | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: anyio.Event | None = None
@@ -70,7 +71,7 @@ class Server:
     @property
     def connection_count(self) -> int:
         """Client connections open now."""
-        return sum(len(listener.connections) for listener in self._listeners)
+        return len(self._open)
 
     def stop(self) -> None:
         """Finish what runs and end; called again, end at once. Safe from any thread."""
@@ -153,8 +154,9 @@ class Server:
             date_now=DateField().now,
             loop=loop,
         )
-        own = {address for each in self.config.virtualhosts for address in each.bind}
-        self._listeners = [Listener(address, context) for address in {*config.bind, *own}]
+        own = [address for each in self.config.virtualhosts for address in each.bind]
+        addresses = dict.fromkeys((*config.bind, *own))
+        self._listeners = [Listener(address, context, self._open) for address in addresses]
         return dispatcher
 
     async def _serve(
@@ -210,7 +212,7 @@ class Server:
                 await self._abort_asked.wait()
 
     def _connections(self) -> list[Connection]:
-        return [connection for listener in self._listeners for connection in listener.connections]
+        return list(self._open)
 
     def _tell(self, notice: Callable[[ServerView], None] | None) -> None:
         if notice is not None:

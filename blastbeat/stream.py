@@ -91,7 +91,7 @@ class Stream:
         if exchange.response_done:
             linger = self.policy.linger
             exchange.kept_bytes += len(data)
-            if linger and exchange.kept_bytes > linger:
+            if exchange.kept_bytes > linger:
                 self.abandon(CloseReason.LINGER_OVER, "too much upload after the response")
                 return
         elif exchange.kept is not None:
@@ -179,6 +179,7 @@ class Stream:
         elif exchange.status:
             self._cut(reason, detail)
         else:
+            self._dispatcher.counters.add(f"answers.{status}")
             answered = answer_error(exchange, status, detail, self._dispatcher.is_stopping)
             self._send_answer(exchange, *answered, reason, detail)
 
@@ -186,6 +187,7 @@ class Stream:
         """A plugin's response instead of a node's."""
         exchange = self.exchange
         if exchange is not None:
+            self._dispatcher.counters.add("answers.plugin")
             answered = answer_for_plugin(exchange, answer, self._dispatcher.is_stopping)
             self._send_answer(exchange, *answered, reason, detail)
 

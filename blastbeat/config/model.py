@@ -111,6 +111,7 @@ class ServerConfig:
     uid: str = ""
     gid: str = ""
     sessions: int = 10_000
+    connections: int = 20_000
     writequeue_buffer: int = 8 * MIB
     memory: int = 2 * GIB
     driver: str = "auto"

@@ -100,6 +100,15 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         zero="no limit",
     ),
     _server(
+        "connections",
+        Count(),
+        explanation="Client connections at the same time, idle ones too; one more is closed at once.",
+        example="20000",
+        minimum=1,
+        maximum=10_000_000,
+        zero="no limit",
+    ),
+    _server(
         "writequeue-buffer",
         SIZE,
         explanation="What may wait for one client; a session with more is closed as a slow client.",

@@ -18,13 +18,14 @@ BACKLOG = 2048  # connections the kernel keeps for us during a burst; it caps th
 
 
 class Listener:
-    """One `bind` address. `connections` are the open ones it accepted."""
+    """One `bind` address. `connections` are the open ones of the whole server, at most as many as the
+    configuration's `connections`; one more is closed as soon as it is accepted."""
 
     _numbers = itertools.count(1)
 
-    def __init__(self, address: Address, context: ConnectionContext) -> None:
+    def __init__(self, address: Address, context: ConnectionContext, connections: set[Connection]) -> None:
         self.configured = address
-        self.connections: set[Connection] = set()
+        self.connections = connections
         self._context = context
         self._server: asyncio.Server | None = None
 
@@ -49,10 +50,21 @@ class Listener:
         if self._server is not None:
             self._server.close()
 
-    def _accept(self) -> Connection:
+    def _accept(self) -> asyncio.Protocol:
+        limit = self._context.config.connections
+        if limit and len(self.connections) >= limit:
+            self._context.counters.add("connections.refused")
+            return Refused()
         connection = Connection(self._context, self.configured, next(self._numbers), self.connections.discard)
         self.connections.add(connection)
         return connection
+
+
+class Refused(asyncio.Protocol):
+    """Closes what it is given."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        transport.close()
 
 
 def _why(error: OSError) -> str:

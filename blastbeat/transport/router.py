@@ -173,7 +173,7 @@ class Router:
         finally:  # also after a fault in the sink: a ROUTER that nobody reads is the end of every session
             self._sender.send_gathered()
             self._is_pass_due = False
-            if not is_empty or self._after_drain or self._has_news():
+            if not is_empty or self._after_drain or self._sender.has_gathered() or self._has_news():
                 self._make_pass_due()
 
     def _has_news(self) -> bool:

@@ -79,6 +79,10 @@ class Sender:
             self.send_gathered()
         self._used()
 
+    def has_gathered(self) -> bool:
+        """Whether `send_gathered` has something to do."""
+        return bool(self._gathered)
+
     def send_gathered(self) -> None:
         """Sends what came together since the last call: ZeroMQ's thread is woken once for all of it, rather
         than once for each message."""

@@ -8,6 +8,7 @@ and receives (`design.md` §5).
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Callable, Sequence
 
 import zmq
@@ -28,6 +29,7 @@ from blastbeat.transport.zmq_socket import bind_endpoints, make_router_socket
 MAX_MESSAGES_PER_PASS = 256
 MAX_BYTES_PER_PASS = 1024 * 1024
 CLOSE_FLUSH_MS = 250
+CLOSE_PAUSE = 0.001  # seconds
 ZERO_COPY_SIZE = 64 * 1024  # bytes of body from which handing it over costs less than copying it
 
 # Plain integers: a `|` or a look-up of enum flags costs more than sending a frame.
@@ -103,14 +105,17 @@ class Router:
         self._make_pass_due()
 
     def close(self) -> None:
-        """Gives what is queued a last chance (at most CLOSE_FLUSH_MS), then closes. May be called twice."""
+        """Gives what is queued and what ZeroMQ holds a last chance (CLOSE_FLUSH_MS each at most, and only
+        while a node does not read), then closes. May be called twice."""
         if self._context is None:
             return
         if self._loop is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._heartbeat.stop()
         self._sender.send_gathered()
-        self._sender.retry()
+        deadline = self._clock.monotonic() + CLOSE_FLUSH_MS / 1000
+        while self._sender.retry() and self._clock.monotonic() < deadline:
+            time.sleep(CLOSE_PAUSE)  # nobody is served any more; nodes still get their `end`s
         self._sender.close()
         self._monitor.close()
         self._socket.close(linger=CLOSE_FLUSH_MS)

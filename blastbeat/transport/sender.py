@@ -131,11 +131,12 @@ class Sender:
         self._block(instance)
         return outcome
 
-    def retry(self) -> None:
-        """Tries everybody who has something waiting."""
+    def retry(self) -> bool:
+        """Tries everybody who has something waiting. True when something still does."""
         self._retried_at = self._clock.monotonic()
         for instance in list(self._waiting):
             self.flush(instance)
+        return bool(self._waiting)
 
     def maybe_retry(self, now: float) -> None:
         """The same, unless it was just done: each refusal costs 5 µs, and there may be many."""

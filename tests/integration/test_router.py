@@ -295,10 +295,7 @@ async def test_what_was_sent_before_the_close_arrives() -> None:
         node, instance = await stage.node()
         for _ in range(1000):
             stage.router.send(instance, A, b"body", b"x" * 100)
-        received = 0
         stage.router.close()
         stage.router.send(instance, A, b"body", b"too late")
-        while received < min(1000, stage.counters["messages.sent"] - 1):
+        for _ in range(1000):  # more than ZeroMQ takes at once
             assert (await node.receive_for())[2] == b"x" * 100
-            received += 1
-        assert received >= 64

@@ -21,6 +21,7 @@ from blastbeat.assembly import Parts, build_parts
 from blastbeat.config.model import Address, Config, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
+from blastbeat.errors import BlastBeatError
 from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import HttpLimits, ServerView
 from blastbeat.lifecycle import Lifecycle
@@ -101,20 +102,31 @@ class Server:
         self._lifecycle = manager.lifecycle()
         parts = build_parts(self.config, registry, self.counters, self._clock)
         self.driver_name = parts.driver_name
-        async with anyio.create_task_group() as tasks:
-            timers = TimerWheel(self._loop, self._clock, _shortest_timeout(self.config))
-            dispatcher = self._connect_parts(parts, tasks, timers)
-            try:
-                await self._serve(parts, dispatcher, tasks, ready, handle_signals)
-            finally:
-                timers.close()
-                for listener in self._listeners:
-                    listener.close()
-                for router in parts.routers.values():
-                    router.close()
-                if self._started_at:
-                    self._tell(self._lifecycle.server_stopped)
-                tasks.cancel_scope.cancel()
+        try:
+            async with anyio.create_task_group() as tasks:
+                await self._live(parts, tasks, ready, handle_signals)
+        except BaseExceptionGroup as group:
+            if len(group.exceptions) == 1 and isinstance(group.exceptions[0], BlastBeatError):
+                raise group.exceptions[0] from None  # what the caller can name
+            raise
+
+    async def _live(
+        self, parts: Parts, tasks: TaskGroup, ready: Callable[[Server], None] | None, handle_signals: bool
+    ) -> None:
+        assert self._loop is not None
+        timers = TimerWheel(self._loop, self._clock, _shortest_timeout(self.config))
+        dispatcher = self._connect_parts(parts, tasks, timers)
+        try:
+            await self._serve(parts, dispatcher, tasks, ready, handle_signals)
+        finally:
+            timers.close()
+            for listener in self._listeners:
+                listener.close()
+            for router in parts.routers.values():
+                router.close()
+            if self._started_at:
+                self._tell(self._lifecycle.server_stopped)
+            tasks.cancel_scope.cancel()
 
     def _connect_parts(self, parts: Parts, tasks: TaskGroup, timers: TimerWheel) -> Dispatcher:
         config, loop, randomness = self.config.server, self._loop, Randomness()

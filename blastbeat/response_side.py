@@ -38,11 +38,14 @@ from blastbeat.response import ResponseState as State
 
 Handler: TypeAlias = Callable[["ResponseSide", Any], None]
 
+TOO_MUCH = "more body than the declared length"
+
 
 class ResponseSide:
     """The state of the response of one session's current exchange."""
 
     __slots__ = (
+        "_awaited",
         "_began_raw",
         "_client",
         "_counters",
@@ -64,6 +67,7 @@ class ResponseSide:
         self._exchange: Exchange | None = None
         self._raw: RawHead | None = None
         self._began_raw = False
+        self._awaited = State.AWAITING_FIRST
         self._enter(State.FRESH)
 
     def _enter(self, state: ResponseState) -> None:
@@ -72,13 +76,11 @@ class ResponseSide:
 
     def begin(self, exchange: Exchange) -> None:
         """A request is about to be forwarded, and its response is awaited from here on."""
-        is_first = self.state is State.FRESH
         self._exchange = exchange
         self.body = None
-        if is_first:
-            self._enter(State.AWAITING_FIRST)
-        else:
-            self._enter(State.AWAITING_RAW if self._began_raw else State.AWAITING_NEXT)
+        if self.state is not State.FRESH:
+            self._awaited = State.AWAITING_RAW if self._began_raw else State.AWAITING_NEXT
+        self._enter(self._awaited)
 
     @property
     def awaits_head(self) -> bool:
@@ -114,13 +116,13 @@ class ResponseSide:
             self._owner.node_ended(reason, detail)
 
     def _dropped(self, event: SessionEvent) -> None:
-        if isinstance(event, NodeData | NodeChunk):
+        if isinstance(event, NodeData | NodeChunk) and self.state is not State.CLOSED:
             self._grant.used(len(event.data))  # credit was used up for it all the same
         self._counters.add("messages.dropped.leftover")
 
     # ------------------------------------------------------------ heads
 
-    def _on_head(self, head: NodeHead) -> None:
+    def _on_head(self, head: NodeHead, is_raw: bool = False) -> None:
         if head.status < 200:
             self._on_interim(head)
             return
@@ -132,6 +134,7 @@ class ResponseSide:
             self._fail(CloseReason.NODE_ERROR, error.reason)
             return
         self.body = body
+        self._began_raw = is_raw
         exchange.status = head.status
         exchange.forget_kept()
         asked = exchange.head
@@ -143,7 +146,7 @@ class ResponseSide:
         if bodyless:
             self._complete(State.OVER)
         elif body.is_complete:
-            self._complete(State.OVER_EXACT)
+            self._complete(State.OVER_EXACT, too_much=len(head.body) > 0)
         else:
             self._enter(State.STREAMING)
         if len(head.body):
@@ -162,14 +165,17 @@ class ResponseSide:
         assert exchange is not None
         if head.status == 101:
             self._fail(CloseReason.NODE_ERROR, "101 from the node, but nobody asked for an upgrade")
-        elif head.status != 100 and exchange.head.version != b"1.0":
+            return
+        if len(head.body):
+            self._counters.add("messages.dropped.leftover")  # 1xx carry no body (§6)
+        if head.status != 100 and exchange.head.version != b"1.0":
             stream_id = exchange.head.stream_id
             self._client.send_head(
                 ResponseHead(stream_id, head.status, head.reason, head.headers, None, True)
             )
 
     def _on_second_head(self, head: NodeHead) -> None:
-        if head.status < 200:
+        if head.status < 200 and head.status != 101:
             self._counters.add("messages.dropped.leftover")
         else:
             self._fail(CloseReason.NODE_ERROR, "a second response head")
@@ -192,11 +198,11 @@ class ResponseSide:
             if head is None:
                 return
             self._raw = None
-            self._began_raw = True
-            data, head.body = head.body, b""
-            self._on_head(head)
-        if len(data):
-            self._rest_of_head(data)
+            self._enter(self._awaited)
+            data = b""
+            if head.status < 200:  # behind an interim head comes another head, never a body
+                data, head.body = head.body, b""
+            self._on_head(head, is_raw=True)
 
     def _raw_refused(self) -> None:
         if self.state is State.AWAITING_FIRST:
@@ -207,8 +213,9 @@ class ResponseSide:
     # ------------------------------------------------------------ bodies
 
     def _on_body(self, event: NodeData) -> None:
-        self._grant.used(len(event.data))
-        self._pass_body(event.data)
+        if len(event.data):
+            self._grant.used(len(event.data))
+            self._pass_body(event.data)
 
     def _pass_body(self, data: Buffer) -> None:
         assert self.body is not None
@@ -237,7 +244,8 @@ class ResponseSide:
             if self.state is not State.STREAMING:
                 return  # the client turned out to be gone
         if body.is_complete:
-            self._complete(State.OVER if body.remaining is None else State.OVER_EXACT)
+            is_exact = body.remaining is not None
+            self._complete(State.OVER_EXACT if is_exact else State.OVER, too_much=is_exact and too_much)
         if too_much and self.state is State.OVER_EXACT:
             self._on_overrun()
         elif too_much:
@@ -246,7 +254,7 @@ class ResponseSide:
     def _on_overrun(self, event: SessionEvent | None = None) -> None:
         if isinstance(event, NodeData | NodeChunk) and not len(event.data):
             return
-        self._owner.node_ended(CloseReason.NODE_ERROR, "more body than the declared length")
+        self._owner.node_ended(CloseReason.NODE_ERROR, TOO_MUCH)
 
     # ------------------------------------------------------------ ends
 
@@ -264,12 +272,15 @@ class ResponseSide:
         self._complete(State.OVER)
         return True
 
-    def _complete(self, state: ResponseState) -> None:
+    def _complete(self, state: ResponseState, too_much: bool = False) -> None:
         self._enter(state)
         self._client.send_end()
         exchange = self._exchange
         assert exchange is not None
         exchange.response_done = True
+        if too_much:  # set before the exchange is reported: §6 wants it logged
+            exchange.close_after = True
+            exchange.reason, exchange.detail = CloseReason.NODE_ERROR, TOO_MUCH
         self._owner.response_complete()
 
     def _on_early_end(self, event: NodeEnd) -> None:

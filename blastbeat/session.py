@@ -31,6 +31,9 @@ QUIET_REASONS = frozenset(
 )
 """Ends that are no failure: the node's `end` has an empty body (`protocol.md` §3)."""
 
+QUIET_WHEN_IDLE = QUIET_REASONS | {CloseReason.CLIENT_LEFT, CloseReason.SERVER_STOP}
+"""The same while no response is due."""
+
 
 class SessionOwner(ResponseOwner, Protocol):
     """The client's stream, as the dispatcher finds it behind a session."""
@@ -109,7 +112,7 @@ class Session:
         """Tell the node, once, and be over. A node that was sent no head of this session is told nothing."""
         if self.is_closed:
             return
-        quiet = reason in QUIET_REASONS or self.response.is_complete
+        quiet = reason in (QUIET_WHEN_IDLE if self.response.is_complete else QUIET_REASONS)
         self.response.close()
         if self.exchanges:
             self.upload.end(b"" if quiet else reason.value.encode())

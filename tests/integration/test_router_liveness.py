@@ -169,7 +169,7 @@ async def test_a_drained_name_that_restarts() -> None:
         await stage.until(lambda: "silent" in stage.sink.states(b"app/2"))
         assert not await node.socket.poll(300)
         node.close()
+        await stage.until(lambda: stage.instance() is not before)
         node = stage.dealer()
         assert await node.receive() == PING
         await stage.until(lambda: stage.instance().is_available)
-        assert stage.instance() is not before

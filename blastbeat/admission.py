@@ -54,7 +54,8 @@ class Admission:
         """Takes a new exchange as far as it goes; the stream is answered or forwarded in the end."""
         self._dispatcher.counters.add("requests.received")
         try:
-            virtualhost = self._find(stream, exchange)
+            virtualhost = stream.virtualhost = self._find(stream, exchange)
+            stream.policy = virtualhost.config
             self._check_size(exchange, virtualhost)
             exchange.request = build_request(
                 exchange.head, stream.client.facts, virtualhost.host, self._make_request_id()
@@ -65,8 +66,6 @@ class Admission:
         session = stream.session
         if session is not None and (session.virtualhost is not virtualhost or session.is_closed):
             stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
-        stream.virtualhost = virtualhost
-        stream.policy = virtualhost.config
         exchange.node_names = virtualhost.node_names
         if virtualhost.needs_view:
             self._admit_looked_at(stream, exchange, virtualhost)

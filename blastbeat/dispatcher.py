@@ -64,8 +64,8 @@ class Dispatcher:
 
     # ------------------------------------------------------------ requests to nodes
 
-    def place(self, stream: Stream, exchange: Exchange) -> None:
-        """Begin a new session on an instance the selector picks; 503 where there is none."""
+    def place(self, stream: Stream, exchange: Exchange, none_left: int = 503) -> None:
+        """Begin a new session on an instance the selector picks; `none_left` answers where there is none."""
         virtualhost = stream.virtualhost
         assert virtualhost is not None and exchange.request is not None
         full = self.sessions.find_limit(virtualhost)
@@ -84,7 +84,7 @@ class Dispatcher:
                 return
             candidates.remove(instance)
         detail = "no other instance" if exchange.hops else "no instance available"
-        stream.fail(503, CloseReason.NO_INSTANCE, detail)
+        stream.fail(none_left, CloseReason.NO_INSTANCE, detail)
 
     def _encode(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> bytes | None:
         """The body of the request's message; None when the stream was answered instead."""

@@ -34,7 +34,8 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     else:
         dispatcher.counters.add("hops.retried")
         stream.phase = Phase.ADMITTING
-        dispatcher.place(stream, exchange)
+        # A node that asks for `retry` is healthy, so 503; one that went away owes the answer, so 502 (§4, §6).
+        dispatcher.place(stream, exchange, none_left=502 if reason is CloseReason.NODE_GONE else 503)
 
 
 def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:

@@ -208,8 +208,9 @@ class Outbox:
 
     def queued(self, sid: bytes) -> int:
         """Bytes that count against this session's share: its own, or while the queue is crowded all of
-        them."""
+        them; who asks then is told when there is room."""
         if self.crowded:
+            self._held.add(sid)
             return self.size
         lane = self._lanes.get(sid)
         return lane.size if lane is not None else 0

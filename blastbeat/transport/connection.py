@@ -264,7 +264,15 @@ class Connection(ClientOutput, asyncio.Protocol):
                 self.stream.client_left(CloseReason.SERVER_STOP, "the server stops")
             self._abort()
         elif self.stream.exchange is None and not self._is_closing:
-            self.stream.abandon(CloseReason.SERVER_STOP, "")
+            self._close_idle(CloseReason.SERVER_STOP)
+
+    def _close_idle(self, reason: CloseReason) -> None:
+        """Nothing is on its way, so there is nothing to linger for."""
+        self._is_closing = True
+        self.stream.client_left(reason)
+        self._release_output()
+        self.flush()
+        self._transport.close()
 
     # ------------------------------------------------------------ deadlines (timers.Watched)
 
@@ -307,4 +315,4 @@ class Connection(ClientOutput, asyncio.Protocol):
             timeout = self._context.config.header_timeout
             stream.request_refused(408, f"no request head within {timeout:g} s", CloseReason.SLOW_REQUEST)
         else:
-            stream.abandon(CloseReason.KEEP_ALIVE_OVER, "")
+            self._close_idle(CloseReason.KEEP_ALIVE_OVER)

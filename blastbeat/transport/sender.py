@@ -60,6 +60,8 @@ class Sender:
 
     def offer(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> bool:
         """The first head of a session: taken or queued, else False."""
+        if self._gathered:
+            self.send_gathered()  # the order in which things were said, `end` of the session before included
         if not instance.is_blocked:
             outcome = self._transmit(instance, sid, message_type, body)
             if outcome is not Outcome.FULL:

@@ -206,6 +206,14 @@ def test_over_the_bound_whoever_writes_is_held() -> None:
     assert outbox.queued(C) == 200
 
 
+def test_who_finds_it_crowded_is_told_when_it_no_longer_is() -> None:
+    """Also when what it has to say has not come here yet, and then goes past an empty queue."""
+    outbox = new(bound=1000)
+    outbox.put(A, b"body", body(1100))
+    assert outbox.queued(B) == 1100
+    assert sorted(take(outbox)) == [A, B]
+
+
 def test_those_who_were_held_by_others_are_told_too() -> None:
     outbox = new(bound=1000)
     outbox.put(A, b"body", body(1100))

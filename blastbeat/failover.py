@@ -34,7 +34,7 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     else:
         dispatcher.counters.add("hops.retried")
         stream.phase = Phase.ADMITTING
-        # A node that asks for `retry` is healthy, so 503; one that went away owes the answer, so 502 (§4, §6).
+        # One that asks for `retry` is healthy: 503. One that went away owes the answer: 502 (§4, §6).
         dispatcher.place(stream, exchange, none_left=502 if reason is CloseReason.NODE_GONE else 503)
 
 
@@ -55,8 +55,8 @@ def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:
 def instance_lost(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, detail: str) -> None:
     """The instance of the stream's session is gone for good."""
     exchange, session, virtualhost = stream.exchange, stream.session, stream.virtualhost
-    if exchange is None or session is None or virtualhost is None:
-        stream.drop_session(reason)
+    if exchange is None or session is None or virtualhost is None or stream.phase is Phase.ADMITTING:
+        stream.drop_session(reason)  # no request of it is on its way: the next one takes another session
     elif exchange.response_done:
         stream.abandon(reason, detail)
     elif not session.response.awaits_head:

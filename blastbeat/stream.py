@@ -136,6 +136,7 @@ class Stream:
             return False
         exchange.close_after = True
         if exchange.response_done:
+            self.phase = Phase.CLOSED
             self.drop_session(CloseReason.COMPLETE)
             self._report(CloseReason.COMPLETE if exchange.request_read else CloseReason.CLIENT_LEFT)
             self.client.close_gracefully(0, self.policy.linger_time)
@@ -194,13 +195,12 @@ class Stream:
     def _send_answer(
         self, exchange: Exchange, head: ResponseHead, body: bytes, reason: CloseReason, detail: str
     ) -> None:
-        if self._pending:
-            self._pending.clear()
-            self.client.release_reading()
         exchange.reason, exchange.detail = reason, detail
         self.client.send_head(head)
         if body:
             self.client.send_data(body)
+        if self.exchange is not exchange:
+            return  # the client had too much waiting already, and was given up
         self.client.send_end()
         self.phase = Phase.ANSWERED
         if exchange.close_after or exchange.request_read:
@@ -241,7 +241,10 @@ class Stream:
         self._cut(reason, detail)
 
     def node_ended(self, reason: CloseReason, detail: str) -> None:
-        self.abandon(reason, detail)
+        if self.phase is Phase.ADMITTING and reason is CloseReason.NODE_END:
+            self.drop_session(reason)  # it ended before this request went anywhere: a new session takes it
+        else:
+            self.abandon(reason, detail)
 
     def stale_end(self) -> None:
         failover.session_ended_before(self, self._dispatcher)
@@ -297,14 +300,16 @@ class Stream:
 
     def drop_idle_session(self, reason: CloseReason) -> None:
         """End the session between two requests; the client stays and notices nothing."""
-        if self.exchange is None:
+        if self.exchange is None or self.phase is Phase.ADMITTING:
             self.drop_session(reason)
 
     def _report(self, reason: CloseReason, detail: str = "") -> None:
         exchange, self.exchange = self.exchange, None
+        if self._pending:
+            self._pending.clear()
+            self.client.release_reading()
         if exchange is not None:
-            exchange.reason = reason
-            exchange.detail = detail
+            exchange.reason, exchange.detail = reason, detail
             self._dispatcher.exchange_over(self, exchange)
 
     def _filter_data(self, exchange: Exchange, direction: str, size: int) -> None:

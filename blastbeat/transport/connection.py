@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import socket
 from collections.abc import Callable, Hashable, Sequence
 from math import inf
 from typing import cast
@@ -27,6 +28,12 @@ log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 80
 
+LOOK_INTERVAL = 0.5
+"""Seconds between two looks for a client's end while nothing is read from it."""
+
+TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux
+TCP_CLOSE, TCP_CLOSE_WAIT = 7, 8  # include/net/tcp_states.h: reset; FIN received
+
 
 class Connection(ClientOutput, asyncio.Protocol):
     """Implements `stream.Client`. It is open, then perhaps closing (FIN sent, input discarded), then lost."""
@@ -42,6 +49,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         "_is_busy",
         "_is_closing",
         "_is_lost",
+        "_look",
         "_next_ready",
         "_number",
         "_on_lost",
@@ -74,6 +82,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._is_closing = False
         self._is_lost = False
         self._close_due = inf
+        self._look: asyncio.TimerHandle | None = None
         self._discard_left = 0
         self._since = 0.0  # when the wait for a request began
         self._head_since = 0.0  # when the first byte of one came
@@ -126,6 +135,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._is_lost = self._is_closing = True
         self.is_watched = False
         self._release_output()
+        self._stop_looking()
         self._out = []
         context = self._context
         context.account.update(self, self.stream.policy.name, 0)
@@ -208,12 +218,19 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._holds += 1
         if self._holds == 1 and not self._is_closing:
             self._transport.pause_reading()
+            self._look = self._context.loop.call_later(LOOK_INTERVAL, self._look_for_end)
 
     def release_reading(self) -> None:
         self._holds -= 1
         if self._holds == 0 and not self._is_closing:
+            self._stop_looking()
             self._transport.resume_reading()
             self._since = self._context.clock.monotonic()
+
+    def _stop_looking(self) -> None:
+        if self._look is not None:
+            self._look.cancel()
+            self._look = None
 
     def pause_input(self, seconds: float) -> None:
         """Take nothing from the client for a while, as a filter asks."""
@@ -245,6 +262,18 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._discard_left -= size
         if self._discard_left < 0:
             self._transport.abort()
+
+    def _look_for_end(self) -> None:
+        """While nothing is read, neither FIN nor RST is announced: the kernel is asked."""
+        sock = self._transport.get_extra_info("socket")
+        if self._is_closing or not self._holds or sock is None or TCP_INFO is None:
+            return
+        self._look = self._context.loop.call_later(LOOK_INTERVAL, self._look_for_end)
+        state = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
+        if state == TCP_CLOSE or (state == TCP_CLOSE_WAIT and self.stream.policy.half_close != "finish"):
+            self._is_closing = True
+            self.stream.client_left()
+            self._abort()
 
     def cut(self) -> None:
         """Break off, so that the client notices: a response without framing of its own needs a reset."""

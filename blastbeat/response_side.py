@@ -116,6 +116,8 @@ class ResponseSide:
             self._owner.node_ended(reason, detail)
 
     def _dropped(self, event: SessionEvent) -> None:
+        if isinstance(event, NodeData) and not len(event.data):
+            return  # an empty `body` is nothing (§4)
         if isinstance(event, NodeData | NodeChunk) and self.state is not State.CLOSED:
             self._grant.used(len(event.data))  # credit was used up for it all the same
         self._counters.add("messages.dropped.leftover")
@@ -169,10 +171,8 @@ class ResponseSide:
         if len(head.body):
             self._counters.add("messages.dropped.leftover")  # 1xx carry no body (§6)
         if head.status != 100 and exchange.head.version != b"1.0":
-            stream_id = exchange.head.stream_id
-            self._client.send_head(
-                ResponseHead(stream_id, head.status, head.reason, head.headers, None, True)
-            )
+            stream = exchange.head.stream_id
+            self._client.send_head(ResponseHead(stream, head.status, head.reason, head.headers, None, True))
 
     def _on_second_head(self, head: NodeHead) -> None:
         if head.status < 200 and head.status != 101:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from blastbeat.instance import Instance
 from blastbeat.transport.clock import SystemClock
 from blastbeat.transport.router import Router
 from tests.helpers.router_stage import on_loop, serve
+from tests.helpers.zmtp import RawPeer
 
 A, B = b"a" * 16, b"b" * 16
 
@@ -216,9 +218,9 @@ async def test_the_second_socket_of_a_name_is_ignored() -> None:
     """For ever, also after the first has gone; a new socket is heard again."""
     async with serve(grace=0.1, ping_freq=0.5) as stage:
         first, _ = await stage.node()
-        second = stage.dealer()
+        second = await asyncio.to_thread(RawPeer, stage.endpoints[0], "app")  # its handshake is done
         for _ in range(5):
-            await second.send(A, b"body", b"impostor")
+            second.send_bytes(b"\x01\x10" + A + b"\x01\x04body\x00\x08impostor")
         await first.send(A, b"body", b"genuine")
         await stage.received(1)
         first.close()

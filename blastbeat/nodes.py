@@ -224,6 +224,16 @@ class NodeTable:
                 instance.is_steady = instance.is_verified = False
                 self._ping(instance, now)
 
+    def peer_came(self, now: float) -> None:
+        """Somebody connected. Nobody says who: the configured names without a route are asked, so that one
+        that waits to be pinged serves at once rather than after `ping-freq`."""
+        self._now = now
+        for instance in self:
+            if instance.is_configured and instance.drained_at is None:
+                if instance.is_gone or instance.unreachable_since is not None:
+                    self._ping(instance, now)
+                    self._judge(instance, now, "connected")
+
     def tick(self, now: float) -> None:
         """To be called several times per ping period: pings, and who has become silent or is gone."""
         self._now = now

@@ -1,4 +1,4 @@
-"""Hears from ZeroMQ that connections to a ROUTER ended, and turns that into few calls.
+"""Hears from ZeroMQ that connections to a ROUTER began or ended, and turns that into few calls.
 
 Knows no node: the monitor names connections by descriptor only. Rounds come at once, then at most one per
 interval, the last after the last event.
@@ -22,6 +22,7 @@ _DONTWAIT = int(zmq.DONTWAIT)
 _EVENTS = int(zmq.EVENTS)
 _POLLIN = int(zmq.POLLIN)
 _DISCONNECTED = int(zmq.EVENT_DISCONNECTED)
+_CONNECTED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 _HANDSHAKE_FAILURES = (
     int(zmq.EVENT_HANDSHAKE_FAILED_NO_DETAIL)
     + int(zmq.EVENT_HANDSHAKE_FAILED_PROTOCOL)
@@ -30,23 +31,31 @@ _HANDSHAKE_FAILURES = (
 
 
 class Monitor:
-    """Calls `route_lost` when connections ended, with their descriptors; None when not all are known."""
+    """Calls `route_lost` when connections ended, with their descriptors (None when not all are known), and
+    `peer_came` when there are new ones."""
 
     def __init__(
         self,
         router: zmq.Socket[bytes],
         counters: Counters,
         route_lost: Callable[[frozenset[int] | None], None],
+        peer_came: Callable[[], None],
     ) -> None:
         self._router = router
         self._counters = counters
         self._route_lost = route_lost
-        self._socket: zmq.Socket[bytes] = router.get_monitor_socket(_DISCONNECTED + _HANDSHAKE_FAILURES)
+        self._peer_came = peer_came
+        self._socket: zmq.Socket[bytes] = router.get_monitor_socket(
+            _CONNECTED + _DISCONNECTED + _HANDSHAKE_FAILURES
+        )
         self._socket.setsockopt(zmq.LINGER, 0)
         self._descriptors: set[int] = set()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
         self._is_lost = False
+        self._has_come = False
+        self._again_lost = False  # the round that is due asks once more for what the last one asked
+        self._again_come = False
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
@@ -73,10 +82,13 @@ class Monitor:
             self._count(int(event["event"]), int(event["value"]))
         else:
             self._loop.call_soon(self._receive)
-        if self._is_lost and self._timer is None:
+        if (self._is_lost or self._has_come) and self._timer is None:
             self._round()
 
     def _count(self, event: int, descriptor: int) -> None:
+        if event == _CONNECTED:
+            self._has_come = True
+            return
         if event != _DISCONNECTED:
             self._counters.add("nodes.handshake-failed")
             return
@@ -86,11 +98,17 @@ class Monitor:
 
     def _round(self) -> None:
         """One now and one an interval later, even if nothing follows: the event may have come before
-        ZeroMQ gave up the route."""
-        again, self._is_lost = self._is_lost, False
+        ZeroMQ gave up the route, or had it."""
+        is_lost, self._is_lost = self._is_lost, False
+        has_come, self._has_come = self._has_come, False
+        is_lost, self._again_lost = is_lost or self._again_lost, is_lost
+        has_come, self._again_come = has_come or self._again_come, has_come
         descriptors = frozenset(self._descriptors)
         self._descriptors.clear()
         self._timer = None
-        if again and self._loop is not None:
+        if (self._again_lost or self._again_come) and self._loop is not None:
             self._timer = self._loop.call_later(ROUND_INTERVAL, self._round)
-        self._route_lost(descriptors if len(descriptors) < MAX_DESCRIPTORS else None)
+        if is_lost:
+            self._route_lost(descriptors if len(descriptors) < MAX_DESCRIPTORS else None)
+        if has_come:
+            self._peer_came()

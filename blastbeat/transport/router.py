@@ -90,7 +90,7 @@ class Router:
         writer = MessageWriter(self._send_frame, self._send_body, more=_SNDMORE, last=_DONTWAIT)
         self._sender = Sender(writer, self.table, self._counters, self._clock, self._make_pass_due)
         self._reader = MessageReader(self._receive_bytes, self._receive_frame)
-        self._monitor = Monitor(self._socket, self._counters, self._route_lost)
+        self._monitor = Monitor(self._socket, self._counters, self._route_lost, self._peer_came)
         period = min(self._settings.ping_freq, self.table.shortest_grace or self._settings.ping_freq)
         self._heartbeat = Heartbeat(self._tick, period)
         return endpoints
@@ -247,6 +247,9 @@ class Router:
 
     def _tick(self) -> None:
         self.table.tick(self._clock.monotonic())
+
+    def _peer_came(self) -> None:
+        self.table.peer_came(self._clock.monotonic())
 
     def _route_lost(self, descriptors: frozenset[int] | None) -> None:
         self.table.route_lost(self._clock.monotonic(), descriptors)

@@ -274,3 +274,17 @@ def test_node_that_never_says_anything(stage: Stage) -> None:
     assert message.type == b"uwsgi"
     node.respond(message.sid, b"first words")
     assert client.read_response().body == b"first words"
+
+
+def test_a_node_that_waits_to_be_pinged_serves_at_once(stage: Stage) -> None:
+    """Its connection is a reason to ping: it does not wait for the next period, 20 s away here."""
+    stage.serve()
+    node = stage.node(announce=False, answer_pings=False)
+    assert node.receive().type == b"ping"
+    client = stage.client()
+    client.get()
+    while (message := node.receive()).type in (b"ping", b"spawn"):
+        pass
+    assert message.type == b"uwsgi"
+    node.respond(message.sid, b"soon")
+    assert client.read_response().body == b"soon"

@@ -116,7 +116,7 @@ async def test_messages_both_ways() -> None:
         await node.send(A, b"headers", b"head")
         await node.send(A, b"group:msg", b"")
         assert await stage.received(2) == [(b"app", A, b"headers", b"head"), (b"app", A, b"group:msg", b"")]
-        assert stage.counters["messages.sent"] == 3  # spawn, too
+        assert stage.counters["messages.sent"] >= 3  # spawn, too, and a ping when it came before the pong
         assert stage.sink.flushes >= 1
 
 

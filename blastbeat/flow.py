@@ -41,7 +41,7 @@ class Upload:
             self._window -= len(data)
         instance = self._instance
         instance.router.send(instance, self._sid, b"body", data)
-        if instance.outbox.size and instance.router.queued(instance, self._sid) > self._share:
+        if instance.outbox.size and self._is_over_share():
             self._hold()
 
     def credit(self, amount: int) -> None:
@@ -53,7 +53,7 @@ class Upload:
             data = self._waiting.popleft()
             self._window -= len(data)
             self._instance.router.send(self._instance, self._sid, b"body", data)
-        if not self._waiting:
+        if not self._waiting and not self._is_over_share():
             self._release()
 
     def crowded(self) -> None:
@@ -70,6 +70,9 @@ class Upload:
         self._waiting.clear()
         self._instance.router.send(self._instance, self._sid, b"end", reason)
         self._release()
+
+    def _is_over_share(self) -> bool:
+        return self._instance.router.queued(self._instance, self._sid) > self._share
 
     def _hold(self) -> None:
         if not self.is_held:

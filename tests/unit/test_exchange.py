@@ -1,0 +1,85 @@
+"""The record of one request: what may be sent once more, and the figures when it is over."""
+
+from __future__ import annotations
+
+import pytest
+
+from blastbeat.events import CloseReason
+from blastbeat.exchange import NO_HEAD, Exchange
+from blastbeat.testing import make_connection_view, make_request
+from tests.helpers.fakes import make_exchange
+
+SAFE = (b"GET", b"HEAD")
+
+
+def test_bodies_are_kept_up_to_the_limit() -> None:
+    exchange = make_exchange()
+    exchange.keep(b"12345", 10)
+    exchange.keep(b"67890", 10)
+    assert exchange.kept == [b"12345", b"67890"] and exchange.kept_bytes == 10
+    exchange.keep(b"!", 10)
+    assert exchange.kept is None, "over the limit nothing is kept"
+    exchange.keep(b"", 10)
+    assert exchange.kept is None, "nor ever again"
+
+
+def test_a_limit_of_0_keeps_no_byte() -> None:
+    exchange = make_exchange()
+    assert exchange.may_repeat(SAFE)
+    exchange.keep(b"1", 0)
+    assert not exchange.may_repeat(SAFE)
+
+
+@pytest.mark.parametrize(("method", "expected"), [(b"GET", True), (b"HEAD", True), (b"POST", False)])
+def test_safe_methods_may_go_once_more(method: bytes, expected: bool) -> None:
+    assert make_exchange(method).may_repeat(SAFE) is expected
+
+
+def test_an_answered_request_does_not_go_once_more() -> None:
+    exchange = make_exchange()
+    exchange.forget_kept()
+    assert not exchange.may_repeat(SAFE)
+
+
+@pytest.mark.parametrize("keep_alive", [True, False])
+def test_the_client_says_what_becomes_of_the_connection(keep_alive: bool) -> None:
+    assert make_exchange(keep_alive=keep_alive).close_after is not keep_alive
+
+
+def test_figures() -> None:
+    headers = [(b"referer", b"http://a/"), (b"user-agent", b"curl"), (b"x", b"y")]
+    exchange = make_exchange(b"PUT", headers=headers, target=b"/x?y")
+    exchange.request = make_request(request_id=b"id-1")
+    exchange.answered_at = 1000.25
+    exchange.virtualhost, exchange.identity, exchange.hops = "app.test", "app/1", 2
+    exchange.status, exchange.bytes_in, exchange.bytes_out = 201, 7, 9
+    exchange.reason, exchange.detail = CloseReason.NODE_END, "why"
+    figures = exchange.figures(make_connection_view(remote_addr="192.0.2.7", remote_port=4711), 1000.5)
+    assert figures._asdict() == {
+        "started_at": 1_700_001_000.0,
+        "remote_addr": "192.0.2.7",
+        "remote_port": 4711,
+        "virtualhost": "app.test",
+        "host": b"app.test",
+        "method": b"PUT",
+        "target": b"/x?y",
+        "version": b"1.1",
+        "status": 201,
+        "bytes_in": 7,
+        "bytes_out": 9,
+        "duration": 0.5,
+        "node_duration": 0.25,
+        "identity": "app/1",
+        "reason": CloseReason.NODE_END,
+        "detail": "why",
+        "request_id": b"id-1",
+        "referer": b"http://a/",
+        "user_agent": b"curl",
+        "hops": 2,
+    }
+
+
+def test_figures_of_a_request_that_never_became_one() -> None:
+    figures = Exchange(NO_HEAD, 1.0, 2.0).figures(make_connection_view(), 1.5)
+    assert (figures.method, figures.status, figures.node_duration, figures.request_id) == (b"", 0, 0.0, b"")
+    assert not NO_HEAD.has_body and NO_HEAD.headers == []

@@ -16,7 +16,9 @@ from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason, Request, ResponseHead
 from blastbeat.exchange import Exchange
 from blastbeat.forwarding import build_request
-from blastbeat.interfaces import Allow, Answer, RequestView, Route
+from blastbeat.headers import is_field
+from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView, Route
+from blastbeat.response import BODYLESS_STATUSES
 from blastbeat.sessions import Sessions
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
@@ -94,18 +96,14 @@ class Admission:
         for each in virtualhost.filters:
             exchange.filtered.append(each)
             try:
-                verdict = each.on_request(view)
+                answer = _follow(exchange, view, each.on_request(view))
             except Exception:
                 log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
                 stream.fail(500, CloseReason.PLUGIN_ERROR, "a filter failed")
                 return
-            if isinstance(verdict, Answer):
-                stream.answer(verdict, CloseReason.REFUSED, type(each).__name__)
+            if answer is not None:
+                stream.answer(answer, CloseReason.REFUSED, type(each).__name__)
                 return
-            if isinstance(verdict, Route):
-                exchange.request = view.request = _routed(view.request, verdict)
-                if verdict.nodes is not None:
-                    exchange.node_names = tuple(verdict.nodes)
         if virtualhost.request_authenticators:
             self._spawn(self._authenticate(stream, exchange, view, virtualhost))
         else:
@@ -115,26 +113,31 @@ class Admission:
         self, stream: Stream, exchange: Exchange, view: RequestView, virtualhost: VirtualHost
     ) -> None:
         for each in virtualhost.request_authenticators:
-            try:
-                verdict = await each.authenticate(view)
-            except Exception:
-                log.exception("virtualhost %s: authenticator %r failed", virtualhost.name, each)
-                verdict = DENIED
+            refusal = await self._ask(each, view, virtualhost)
             if stream.exchange is not exchange:
                 return  # the client did not wait
-            if isinstance(verdict, Allow):
-                request = view.request
-                view.request = replace(request, variables=(*request.variables, *verdict.variables))
-                continue
-            if not isinstance(verdict, Answer):
-                log.error("authenticator %r returned %r: neither Allow nor Answer, so denied", each, verdict)
-                verdict = DENIED
-            stream.answer(verdict, CloseReason.REFUSED, type(each).__name__)
-            self._dispatcher.flush()
-            return
+            if refusal is not None:
+                stream.answer(refusal, CloseReason.REFUSED, type(each).__name__)
+                self._dispatcher.flush()
+                return
         exchange.request = view.request
         self.settle(stream, exchange)
         self._dispatcher.flush()
+
+    async def _ask(
+        self, each: RequestAuthenticator, view: RequestView, virtualhost: VirtualHost
+    ) -> Answer | None:
+        """None where it agrees; what it says of the client is then in the view. A broken one denies."""
+        try:
+            verdict = await each.authenticate(view)
+            if isinstance(verdict, Allow):
+                request = view.request
+                view.request = replace(request, variables=(*request.variables, *verdict.variables))
+                return None
+            return _checked_answer(verdict)
+        except Exception:
+            log.exception("virtualhost %s: authenticator %r failed", virtualhost.name, each)
+            return DENIED
 
     # ------------------------------------------------------------ on to a node
 
@@ -157,14 +160,9 @@ class Admission:
         assert exchange.view is not None
         for each in virtualhost.watches_responses:
             try:
-                changed = each.on_response(exchange.view, head)
+                head = _checked_head(each.on_response(exchange.view, _copied(head)), head)
             except Exception:
                 log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
-                continue
-            if isinstance(changed, ResponseHead):
-                head = changed
-            else:
-                log.error("filter %r returned %r instead of a ResponseHead; ignored", each, changed)
         return head
 
     def filter_data(self, exchange: Exchange, virtualhost: VirtualHost, direction: str, size: int) -> float:
@@ -187,6 +185,54 @@ class Admission:
                 each.on_closed(exchange.view)
             except Exception:
                 log.exception("filter %r failed in on_closed", each)
+
+
+# ---------------------------------------------------------------- what plugins return, before it is believed
+
+
+def _follow(exchange: Exchange, view: RequestView, verdict: object) -> Answer | None:
+    """What a filter wants done with the request. Raises TypeError or ValueError for what it can't mean."""
+    if verdict is None:
+        return None
+    if not isinstance(verdict, Route):
+        return _checked_answer(verdict)
+    exchange.request = view.request = _routed(view.request, verdict)
+    if verdict.nodes is not None:
+        exchange.node_names = tuple(verdict.nodes)
+    return None
+
+
+def _checked_answer(verdict: object) -> Answer:
+    """Found here, a text where bytes belong ends one request; found while writing, it would end a turn of the
+    loop with everybody's output in it. What is no HTTP is `answers.plugin_answer`'s to find."""
+    if not isinstance(verdict, Answer):
+        raise TypeError(f"{verdict!r} is no verdict")
+    memoryview(verdict.body)
+    if not isinstance(verdict.status, int):
+        raise TypeError(f"the status {verdict.status!r} is no number")
+    for field in verdict.headers:
+        is_field(*field)
+    return verdict
+
+
+def _copied(head: ResponseHead) -> ResponseHead:
+    return replace(head, headers=list(head.headers))
+
+
+def _checked_head(changed: object, head: ResponseHead) -> ResponseHead:
+    """`changed` with the framing of `head`: a filter changes what is said of the body, not the body."""
+    if not isinstance(changed, ResponseHead):
+        raise TypeError(f"{changed!r} is no ResponseHead")
+    if not 200 <= changed.status <= 599 or changed.status != head.status and _is_bodyless(changed, head):
+        raise ValueError(f"the status can't become {changed.status}")
+    if not all(is_field(*field) for field in (*changed.headers, (b"reason", changed.reason))):
+        raise ValueError(f"malformed: {changed!r}")
+    return replace(changed, stream_id=head.stream_id, length=head.length, bodyless=head.bodyless)
+
+
+def _is_bodyless(changed: ResponseHead, head: ResponseHead) -> bool:
+    """Either has a status that says by itself that no body follows."""
+    return not BODYLESS_STATUSES.isdisjoint((changed.status, head.status))
 
 
 def _routed(request: Request, route: Route) -> Request:

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from blastbeat.counters import Counters
+from blastbeat.counters import ANSWERS, Counters
 from blastbeat.errors import ClientError, NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
@@ -90,9 +90,13 @@ class Dispatcher:
         """The body of the request's message; None when the stream was answered instead."""
         assert exchange.request is not None
         try:
-            return virtualhost.encode_request(exchange.request)
+            body = virtualhost.encode_request(exchange.request)
+            if isinstance(body, bytes):
+                return body
+            raise TypeError(f"{type(body).__name__} instead of bytes")
         except ClientError as error:
-            stream.fail(error.status, CloseReason.REFUSED, error.reason)
+            status = error.status if error.status in ANSWERS else 500
+            stream.fail(status, CloseReason.REFUSED, error.reason)
         except Exception:
             log.exception("encoder %r failed", virtualhost.request_type)
             stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
@@ -275,11 +279,13 @@ class Dispatcher:
         self._node_notice(self.lifecycle.node_down, instance, "silent", reason)
 
     def instance_gone(self, instance: Instance, reason: str) -> None:
-        """No route for `node-grace`: its sessions end now."""
-        log.warning("node %s is gone: %s", instance.view.identity, reason)
+        """No route for `node-grace`, or its drain is over: the sessions it still has end now."""
+        state = "drained" if instance.draining else "gone"
+        level = logging.INFO if instance.draining else logging.WARNING
+        log.log(level, "node %s is %s: %s", instance.view.identity, state, reason)
         for session in list(instance.sessions.values()):
             session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")
-        self._node_notice(self.lifecycle.node_down, instance, "gone", reason)
+        self._node_notice(self.lifecycle.node_down, instance, state, reason)
         self.flush()
 
     def session_writable(self, instance: Instance, sid: bytes) -> None:

@@ -145,7 +145,7 @@ class Server:
         )
 
         def spawn(work: Coroutine[Any, Any, None]) -> None:
-            tasks.start_soon(lambda: work)
+            tasks.start_soon(_isolated, work)
 
         dispatcher.admission = Admission(parts.hosts, sessions, dispatcher, spawn, randomness.hex_id)
         dispatcher.virtualhosts = parts.virtualhosts
@@ -236,6 +236,14 @@ class Server:
                     tuple(each.name for each in self.config.virtualhosts),
                 )
             )
+
+
+async def _isolated(work: Coroutine[Any, Any, None]) -> None:
+    """A fault in what is done for one request must not end the task group, and the server with it."""
+    try:
+        await work
+    except Exception:
+        log.exception("a request broke while it was looked at")
 
 
 def _shortest_timeout(config: Config) -> float:

@@ -140,7 +140,7 @@ def test_nothing_that_waits_follows_the_end() -> None:
     stage.upload.data(b"xx")
     stage.upload.data(b"waits")
     stage.upload.end(b"")
-    stage.upload.credit(1)
+    stage.upload.credit(10)
     assert stage.router.take_sent() == [(b"body", b"xx"), (b"end", b"")]
 
 

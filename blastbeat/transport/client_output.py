@@ -8,14 +8,19 @@ Knows the driver's output side and the transport. Never waits: a client over its
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import logging
 import socket
 import struct
 from math import inf
 
 from blastbeat.events import Buffer, CloseReason, ResponseHead
 from blastbeat.interfaces import ConnectionView, Driver
+from blastbeat.progress import Phase
 from blastbeat.stream import Stream
 from blastbeat.transport.context import ConnectionContext
+
+log = logging.getLogger(__name__)
 
 WRITE_HIGH = 64 * 1024
 """Bytes in the transport's buffer above which a client counts as congested."""
@@ -32,6 +37,7 @@ class ClientOutput:
     __slots__ = (
         "_context",
         "_driver",
+        "_is_closing",
         "_is_unframed",
         "_is_writable",
         "_out",
@@ -57,6 +63,7 @@ class ClientOutput:
         self._out: list[Buffer] = []
         self._out_size = 0
         self._output_hold: asyncio.TimerHandle | None = None
+        self._is_closing = False  # nothing more is asked of the client's side
         self._is_writable = True
         self._is_unframed = False  # only the end of the connection tells this response's end
         self._written = 0  # bytes given to the transport in all
@@ -70,6 +77,9 @@ class ClientOutput:
         self._driver.send_continue(self._out)
 
     def send_head(self, head: ResponseHead) -> None:
+        if head.is_interim:
+            self._send_interim(head)
+            return
         self._gathering()
         self._driver.send_head(head, self._out)
         exchange = self.stream.exchange
@@ -80,15 +90,28 @@ class ClientOutput:
             and exchange.head.version == b"1.0"
         )
 
+    def _send_interim(self, head: ResponseHead) -> None:
+        """A node may send any number of them, so they count like payload."""
+        if self.is_congested() and self._is_over_bound():
+            return
+        self._gathering()
+        before = len(self._out)
+        self._driver.send_head(head, self._out)
+        self._out_size += sum(map(len, self._out[before:]))
+
     def send_data(self, data: Buffer) -> None:
-        if not self._is_writable or self._output_hold is not None:
-            queued = self.queued_bytes()  # what was queued before this message: one may overshoot (§6)
-            if queued > self._context.config.writequeue_buffer:
-                self._give_up(CloseReason.SLOW_CLIENT, f"{queued} bytes wait for the client")
-                return
+        if (not self._is_writable or self._output_hold is not None) and self._is_over_bound():
+            return
         self._gathering()
         self._driver.send_data(data, self._out)
         self._out_size += len(data)
+
+    def _is_over_bound(self) -> bool:
+        queued = self.queued_bytes()  # what was queued before this message: one may overshoot (§6)
+        if queued <= self._context.config.writequeue_buffer:
+            return False
+        self._give_up(CloseReason.SLOW_CLIENT, f"{queued} bytes wait for the client")
+        return True
 
     def send_end(self) -> None:
         self._gathering()
@@ -151,7 +174,7 @@ class ClientOutput:
     def _output_released(self) -> None:
         self._output_hold = None
         self.flush()
-        self.stream.output_drained()
+        self._drained()
 
     def _release_output(self) -> None:
         if self._output_hold is not None:
@@ -170,6 +193,10 @@ class ClientOutput:
         """The client took it (asyncio calls this)."""
         self._is_writable = True
         self._context.account.update(self, self.stream.policy.name, 0)
+        self._drained()
+
+    def _drained(self) -> None:
+        """What had piled up is on its way."""
         self.stream.output_drained()
 
     def _write_due(self) -> float:
@@ -196,13 +223,30 @@ class ClientOutput:
 
     def _abort(self) -> None:
         """Drop what was not taken, and the connection."""
+        self._is_closing = True
         self._release_output()
         self._out = []
         self._out_size = 0
         self._context.account.update(self, self.stream.policy.name, 0)
         self._transport.abort()
 
+    def broke(self) -> None:
+        """Logs the exception that is being handled, and ends this connection."""
+        log.exception("a connection broke")
+        self._abort()
+        if self.stream.phase is not Phase.CLOSED:
+            self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
+
+    def _close_when_taken(self) -> None:
+        """Close without lingering; `write-timeout` watches over what the client has yet to take."""
+        self._is_closing = True
+        self._release_output()
+        self.flush()
+        self._transport.set_write_buffer_limits(high=0)
+        self._transport.close()
+
     def _reset_instead_of_fin(self) -> None:
         sock = self._transport.get_extra_info("socket")
         if sock is not None:
-            sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)
+            with contextlib.suppress(OSError):  # it is gone already
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, RESET_ON_CLOSE)

@@ -47,7 +47,6 @@ class Connection(ClientOutput, asyncio.Protocol):
         "_holds",
         "_is_ahead",
         "_is_busy",
-        "_is_closing",
         "_is_lost",
         "_look",
         "_next_ready",
@@ -79,7 +78,6 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._is_busy = False  # within _receive or _pump, which will look for the next request themselves
         self._next_ready = False
         self._fin_seen = False
-        self._is_closing = False
         self._is_lost = False
         self._close_due = inf
         self._look: asyncio.TimerHandle | None = None
@@ -113,10 +111,10 @@ class Connection(ClientOutput, asyncio.Protocol):
             self._head_since = self._context.clock.monotonic()
         try:
             self._receive(data)
+            if self._out:
+                self.flush()
         except Exception:
-            self._broke()
-        if self._out:
-            self.flush()
+            self.broke()
 
     def eof_received(self) -> bool:
         """The client's FIN: the end of the session, unless what runs may finish (§6 The client leaves)."""
@@ -129,6 +127,7 @@ class Connection(ClientOutput, asyncio.Protocol):
             return not self._is_closing or self._transport.get_write_buffer_size() > 0
         if not self._is_lost:
             self.stream.client_left()
+            self._close_when_taken()
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -153,15 +152,8 @@ class Connection(ClientOutput, asyncio.Protocol):
         try:
             return function(*arguments)
         except Exception:
-            self._broke()
+            self.broke()
             return None
-
-    def _broke(self) -> None:
-        log.exception("a connection broke")
-        self._is_closing = True
-        self._transport.abort()
-        if self.stream.phase is not Phase.CLOSED:
-            self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
 
     # ------------------------------------------------------------ requests
 
@@ -186,8 +178,9 @@ class Connection(ClientOutput, asyncio.Protocol):
             self._guarded(self._pump)
 
     def _pump(self) -> None:
-        """One request after the other, in a loop: a thousand pipelined ones must not become recursion."""
-        while self._next_ready and not self._is_closing:
+        """One request after the other, in a loop: a thousand pipelined ones must not become recursion. None
+        while the client does not take the responses it has: they would pile up."""
+        while self._next_ready and not self._is_closing and not self.is_congested():
             self._next_ready = False
             self._is_busy = True
             self._since = self._head_since = self._context.clock.monotonic()
@@ -225,7 +218,8 @@ class Connection(ClientOutput, asyncio.Protocol):
         if self._holds == 0 and not self._is_closing:
             self._stop_looking()
             self._transport.resume_reading()
-            self._since = self._context.clock.monotonic()
+            # Until now it was us who did not take the body, so its timeout begins anew.
+            self._since = self.stream.progress.read = self._context.clock.monotonic()
 
     def _stop_looking(self) -> None:
         if self._look is not None:
@@ -243,13 +237,13 @@ class Connection(ClientOutput, asyncio.Protocol):
         """Flush, send FIN, discard up to `linger` bytes for `linger_time` seconds, close (§6)."""
         if self._is_closing:
             return
+        transport = self._transport
+        if self._fin_seen or transport.is_closing():
+            self._close_when_taken()
+            return
         self._is_closing = True
         self._release_output()
         self.flush()
-        transport = self._transport
-        if self._fin_seen or transport.is_closing():
-            transport.close()
-            return
         # Paused writing now means "not everything was taken": the linger time begins when it was.
         transport.set_write_buffer_limits(high=0)
         with contextlib.suppress(OSError):  # the client was faster: connection_lost is on its way
@@ -257,6 +251,14 @@ class Connection(ClientOutput, asyncio.Protocol):
         transport.resume_reading() if self._holds else None
         self._discard_left = linger
         self._close_due = self._context.clock.monotonic() + linger_time
+
+    def _drained(self) -> None:
+        if self._is_closing:
+            self._close_due = self._context.clock.monotonic() + self.stream.policy.linger_time
+            return
+        super()._drained()
+        if self._next_ready and not self._is_busy:
+            self._guarded(self._pump)
 
     def _discard(self, size: int) -> None:
         self._discard_left -= size
@@ -270,10 +272,11 @@ class Connection(ClientOutput, asyncio.Protocol):
             return
         self._look = self._context.loop.call_later(LOOK_INTERVAL, self._look_for_end)
         state = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
-        if state == TCP_CLOSE or (state == TCP_CLOSE_WAIT and self.stream.policy.half_close != "finish"):
-            self._is_closing = True
-            self.stream.client_left()
+        if state == TCP_CLOSE:
             self._abort()
+            self.stream.client_left()
+        elif state == TCP_CLOSE_WAIT and self.stream.policy.half_close != "finish":
+            self.eof_received()
 
     def cut(self) -> None:
         """Break off, so that the client notices: a response without framing of its own needs a reset."""
@@ -297,11 +300,8 @@ class Connection(ClientOutput, asyncio.Protocol):
 
     def _close_idle(self, reason: CloseReason) -> None:
         """Nothing is on its way, so there is nothing to linger for."""
-        self._is_closing = True
         self.stream.client_left(reason)
-        self._release_output()
-        self.flush()
-        self._transport.close()
+        self._close_when_taken()
 
     # ------------------------------------------------------------ deadlines (timers.Watched)
 
@@ -333,8 +333,6 @@ class Connection(ClientOutput, asyncio.Protocol):
         stream = self.stream
         if self._write_due() <= now:
             self._write_overdue(now)
-            if self._is_closing and self._is_writable:
-                self._close_due = now + stream.policy.linger_time
         elif self._is_closing:
             self._transport.abort()
         elif stream.exchange is not None:

@@ -15,6 +15,10 @@ class Writable(Protocol):
 
     def flush(self) -> None: ...
 
+    def broke(self) -> None:
+        """Ends it, after its `flush` has raised."""
+        ...
+
 
 class Outputs:
     """The connections that have something to write now."""
@@ -35,7 +39,10 @@ class Outputs:
         while self._waiting:
             waiting, self._waiting = self._waiting, []
             for connection in waiting:
-                connection.flush()
+                try:
+                    connection.flush()
+                except Exception:  # the others of this turn have nobody else to write for them
+                    connection.broke()
 
 
 class Congested(Protocol):
@@ -65,10 +72,15 @@ class OutputAccount:
 
     def enforce(self, virtualhost: str, limit: int) -> None:
         """Close the largest queue of `virtualhost` while its sum is over `limit`, or of the whole server."""
-        while limit and self._sums.get(virtualhost, 0) > limit:
-            self._close_largest(virtualhost)
-        while self._limit and self.total > self._limit:
-            self._close_largest(max(self._sums, key=self._sums.__getitem__))
+        if limit and self._sums.get(virtualhost, 0) > limit:
+            self._look_again(virtualhost)
+            while self._sums.get(virtualhost, 0) > limit:
+                self._close_largest(virtualhost)
+        if self._limit and self.total > self._limit:
+            for name in list(self._sums):
+                self._look_again(name)
+            while self.total > self._limit:
+                self._close_largest(max(self._sums, key=self._sums.__getitem__))
 
     def _add(self, virtualhost: str, size: int) -> None:
         self.total += size
@@ -78,12 +90,15 @@ class OutputAccount:
         else:
             self._sums.pop(virtualhost, None)
 
-    def _close_largest(self, virtualhost: str) -> None:
-        # What the operating system took since the last look is found out only now.
-        mine = [c for c, (name, _) in self._sizes.items() if name == virtualhost]
-        for connection in mine:
+    def _look_again(self, virtualhost: str) -> None:
+        """What the operating system took since the last look is found out only now."""
+        for connection in self._of(virtualhost):
             self.update(connection, virtualhost, connection.queued_bytes())
-        largest = max(mine, key=lambda c: c.queued_bytes(), default=None)
-        if largest is not None:
-            self.update(largest, virtualhost, 0)
-            largest.close_for_memory()
+
+    def _close_largest(self, virtualhost: str) -> None:
+        largest = max(self._of(virtualhost), key=lambda connection: self._sizes[connection][1])
+        self.update(largest, virtualhost, 0)
+        largest.close_for_memory()
+
+    def _of(self, virtualhost: str) -> list[Congested]:
+        return [connection for connection, (name, _) in self._sizes.items() if name == virtualhost]

@@ -55,7 +55,7 @@ class TimerWheel:
 
     def _put(self, watched: Watched, now: float) -> None:
         due = min(watched.deadline(), now + self._shortest)
-        slot = int(max(due, now) / TICK) + 1
+        slot = int(max(due, now) / TICK)  # the one it is due in: a look too early only looks again
         self._slots.setdefault(slot, []).append(watched)
 
     def _tick(self) -> None:

@@ -291,6 +291,7 @@ class Dispatcher:
     def session_writable(self, instance: Instance, sid: bytes) -> None:
         session = self.sessions.by_sid.get(sid)
         if session is not None:
+            session.owner.progress.moved = self.clock.monotonic()  # the node took something
             session.upload.writable()
 
     def instance_crowded(self, instance: Instance) -> None:

@@ -29,7 +29,7 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     stream.drop_session(reason)
     if exchange.kept is None:
         stream.fail(502, reason, "more body was forwarded than `retry-buffer` keeps")
-    elif exchange.hops > stream.policy.max_hops:
+    elif stream.policy.max_hops and exchange.hops >= stream.policy.max_hops:
         stream.fail(503, reason, f"{exchange.hops} instances were tried")
     else:
         dispatcher.counters.add("hops.retried")

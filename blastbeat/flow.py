@@ -16,13 +16,14 @@ from blastbeat.interfaces import ClientSide
 class Upload:
     """The client-to-node direction of one session. Sizes are bytes."""
 
-    __slots__ = ("_client", "_instance", "_share", "_sid", "_waiting", "_window", "is_held")
+    __slots__ = ("_client", "_credit", "_instance", "_share", "_sid", "_waiting", "_window", "is_held")
 
     def __init__(self, sid: bytes, instance: Instance, client: ClientSide, share: int) -> None:
         self._sid = sid
         self._instance = instance
         self._client = client
         self._share = share
+        self._credit = instance.credit  # what this session began with, whatever the node announces later
         self._window = instance.credit or None  # None: the node announced no credit
         self._waiting: deque[Buffer] = deque()  # only what one read of the client brought: then it is paused
         self.is_held = False
@@ -48,7 +49,7 @@ class Upload:
         """The node consumed `amount` bytes; never more is granted than it announced."""
         if self._window is None:
             return
-        self._window = min(self._window + amount, self._instance.credit)
+        self._window = min(self._window + amount, self._credit)
         while self._waiting and (self._window > 0 or not len(self._waiting[0])):
             data = self._waiting.popleft()
             self._window -= len(data)

@@ -62,6 +62,6 @@ class Progress:
         return Overdue.BODY if now >= self._body_deadline(exchange, policy, is_held) else Overdue.HEAD
 
     def _body_deadline(self, exchange: Exchange, policy: VirtualHostConfig, is_held: bool) -> float:
-        if exchange.request_read or is_held:
-            return inf
+        if exchange.request_read or exchange.status or is_held:
+            return inf  # once the response runs, `idle-timeout` rules alone
         return self.read + (policy.body_timeout or inf)

@@ -211,7 +211,7 @@ class Server:
         for connection in self._connections():
             connection.stop(at_once=False)
         dispatcher.flush()
-        with anyio.move_on_after(self.config.server.drain or None):
+        with anyio.move_on_after(self.config.server.drain):
             await self._until_empty()
         for connection in self._connections():
             connection.stop(at_once=True)

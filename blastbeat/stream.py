@@ -146,6 +146,7 @@ class Stream:
     def output_drained(self) -> None:
         """The operating system took what had piled up: a node with credit may send on."""
         if self.session is not None:
+            self.progress.moved = self._clock.monotonic()
             self.session.grant.give_back()
 
     # ------------------------------------------------------------ the dispatcher answers

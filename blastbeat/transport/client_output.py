@@ -43,6 +43,7 @@ class ClientOutput:
         "_out",
         "_out_size",
         "_output_hold",
+        "_seen",
         "_taken",
         "_taken_at",
         "_transport",
@@ -69,6 +70,7 @@ class ClientOutput:
         self._written = 0  # bytes given to the transport in all
         self._taken = 0  # of these, what the operating system had taken at the last look
         self._taken_at = 0.0
+        self._seen = 0  # likewise, at the last look of `_has_moved`
 
     # ------------------------------------------------------------ ClientSide
 
@@ -187,7 +189,7 @@ class ClientOutput:
         """The transport's buffer is over its bound (asyncio calls this)."""
         self._is_writable = False
         self._taken_at = self._context.clock.monotonic()
-        self._taken = self._written - self._transport.get_write_buffer_size()
+        self._taken = self._seen = self._written - self._transport.get_write_buffer_size()
 
     def resume_writing(self) -> None:
         """The client took it (asyncio calls this)."""
@@ -211,6 +213,16 @@ class ClientOutput:
             return
         timeout = self.stream.policy.write_timeout
         self._give_up(CloseReason.WRITE_TIMEOUT, f"the client took nothing for {timeout:g} s")
+
+    def _has_moved(self) -> bool:
+        """Whether a client that does not keep up took something since this was last asked. What others take
+        moves with what is written; a byte either way counts for a timeout (§6)."""
+        if self._is_writable:
+            return False
+        taken = self._written - self._transport.get_write_buffer_size()
+        has_moved = taken > self._seen
+        self._seen = taken
+        return has_moved
 
     def close_for_memory(self) -> None:
         """Its queue is the largest while all queues together are too large."""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
-import socket
 from collections.abc import Callable, Hashable, Sequence
 from math import inf
 from typing import cast
@@ -23,16 +22,11 @@ from blastbeat.progress import Phase
 from blastbeat.stream import Stream
 from blastbeat.transport.client_output import WRITE_HIGH, ClientOutput
 from blastbeat.transport.context import ConnectionContext
+from blastbeat.transport.hangup import RESET, HangupWatch
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 80
-
-LOOK_INTERVAL = 0.5
-"""Seconds between two looks for a client's end while nothing is read from it."""
-
-TCP_INFO = getattr(socket, "TCP_INFO", None)  # Linux
-TCP_CLOSE, TCP_CLOSE_WAIT = 7, 8  # include/net/tcp_states.h: reset; FIN received
 
 
 class Connection(ClientOutput, asyncio.Protocol):
@@ -43,12 +37,12 @@ class Connection(ClientOutput, asyncio.Protocol):
         "_discard_left",
         "_fin_seen",
         "_gate",
+        "_hangup",
         "_head_since",
         "_holds",
         "_is_ahead",
         "_is_busy",
         "_is_lost",
-        "_look",
         "_next_ready",
         "_number",
         "_on_lost",
@@ -80,7 +74,6 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._fin_seen = False
         self._is_lost = False
         self._close_due = inf
-        self._look: asyncio.TimerHandle | None = None
         self._discard_left = 0
         self._since = 0.0  # when the wait for a request began
         self._head_since = 0.0  # when the first byte of one came
@@ -96,6 +89,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         self.facts = ConnectionFacts(peer[0], peer[1], b"http", local[1], context.trusted_proxies)
         self.view = ConnectionView(self._number, peer[0], peer[1], str(self.listener), context.clock.wall())
         self.stream = Stream(self, context.dispatcher, context.clock)
+        self._hangup = HangupWatch(context.loop, self._transport, self._client_hung_up)
         self._since = context.clock.monotonic()
         context.counters.add("connections.accepted")
         notice = context.dispatcher.lifecycle.connection_opened
@@ -124,6 +118,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         may_finish = self._guarded(self.stream.half_closed)
         if may_finish:
             self.flush()
+            self._hangup.start()
             return not self._is_closing or self._transport.get_write_buffer_size() > 0
         if not self._is_lost:
             self.stream.client_left()
@@ -134,7 +129,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._is_lost = self._is_closing = True
         self.is_watched = False
         self._release_output()
-        self._stop_looking()
+        self._hangup.stop()
         self._out = []
         context = self._context
         context.account.update(self, self.stream.policy.name, 0)
@@ -211,20 +206,15 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._holds += 1
         if self._holds == 1 and not self._is_closing:
             self._transport.pause_reading()
-            self._look = self._context.loop.call_later(LOOK_INTERVAL, self._look_for_end)
+            self._hangup.start()
 
     def release_reading(self) -> None:
         self._holds -= 1
         if self._holds == 0 and not self._is_closing:
-            self._stop_looking()
+            self._hangup.stop()
             self._transport.resume_reading()
             # Until now it was us who did not take the body, so its timeout begins anew.
             self._since = self.stream.progress.read = self._context.clock.monotonic()
-
-    def _stop_looking(self) -> None:
-        if self._look is not None:
-            self._look.cancel()
-            self._look = None
 
     def pause_input(self, seconds: float) -> None:
         """Take nothing from the client for a while, as a filter asks."""
@@ -265,17 +255,14 @@ class Connection(ClientOutput, asyncio.Protocol):
         if self._discard_left < 0:
             self._transport.abort()
 
-    def _look_for_end(self) -> None:
-        """While nothing is read, neither FIN nor RST is announced: the kernel is asked."""
-        sock = self._transport.get_extra_info("socket")
-        if self._is_closing or not self._holds or sock is None or TCP_INFO is None:
+    def _client_hung_up(self, state: int) -> None:
+        """Its FIN or RST came while nothing is read from it."""
+        if self._is_closing:
             return
-        self._look = self._context.loop.call_later(LOOK_INTERVAL, self._look_for_end)
-        state = sock.getsockopt(socket.IPPROTO_TCP, TCP_INFO, 1)[0]
-        if state == TCP_CLOSE:
+        if state == RESET:
             self._abort()
             self.stream.client_left()
-        elif state == TCP_CLOSE_WAIT and self.stream.policy.half_close != "finish":
+        elif not self._fin_seen and self.stream.policy.half_close != "finish":
             self.eof_received()
 
     def cut(self) -> None:
@@ -336,6 +323,8 @@ class Connection(ClientOutput, asyncio.Protocol):
         elif self._is_closing:
             self._transport.abort()
         elif stream.exchange is not None:
+            if self._has_moved():
+                stream.progress.moved = now
             if stream.deadline() <= now:
                 stream.expire(now)
         elif self._gate.head_begun:

@@ -31,6 +31,7 @@ COUNTERS: dict[str, str] = {
     "requests.received": "request heads read",
     "responses.completed": "responses completed",
     "answers.plugin": "requests that a filter or an authenticator answered",
+    "responses.excess": "responses that were followed by more body than they had declared",
     "responses.cut": "responses cut before their end",
     "hops.retried": "requests sent once more to another instance",
     # connections

@@ -223,6 +223,13 @@ class Dispatcher:
         for session in list(instance.sessions.values()):
             session.owner.drop_idle_session(CloseReason.NODE_DRAIN)
 
+    def complain(self, session: Session, detail: str) -> None:
+        """A node did something wrong between two exchanges, which no access log tells of."""
+        suppressed = self._rate_limit.allow((session.instance.identity, detail), self.clock.monotonic())
+        if suppressed is not None:
+            name = session.instance.identity.decode("ascii", "replace")
+            log.warning("node %s: %s; connection closed (%d more like it)", name, detail, suppressed)
+
     def _drop(self, instance: Instance, why: str, type: bytes) -> None:
         self.counters.add(f"messages.dropped.{why}")
         key = (why, instance.identity, type if why == "type" else b"")

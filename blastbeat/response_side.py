@@ -254,6 +254,7 @@ class ResponseSide:
     def _on_overrun(self, event: SessionEvent | None = None) -> None:
         if isinstance(event, NodeData | NodeChunk) and not len(event.data):
             return
+        self._counters.add("responses.excess")
         self._owner.node_ended(CloseReason.NODE_ERROR, TOO_MUCH)
 
     # ------------------------------------------------------------ ends

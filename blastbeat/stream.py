@@ -242,6 +242,8 @@ class Stream:
         self._cut(reason, detail)
 
     def node_ended(self, reason: CloseReason, detail: str) -> None:
+        if detail and self.exchange is None and self.session is not None:
+            self._dispatcher.complain(self.session, detail)  # else the access log tells of it
         if self.phase is Phase.ADMITTING and reason is CloseReason.NODE_END:
             self.drop_session(reason)  # it ended before this request went anywhere: a new session takes it
         else:

@@ -27,6 +27,7 @@ LEVELS = {
     "blastbeat.forwarding": 1,
     "blastbeat.answers": 1,
     "blastbeat.ratelimit": 1,
+    "blastbeat.drain_round": 1,
     "blastbeat.hookspecs": 2,
     "blastbeat.registry": 2,
     "blastbeat.plugins": 2,

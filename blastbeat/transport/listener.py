@@ -16,6 +16,10 @@ from blastbeat.transport.context import ConnectionContext
 
 BACKLOG = 2048  # connections the kernel keeps for us during a burst; it caps this by net.core.somaxconn
 
+ACCEPTS_PER_TURN = 128
+"""What asyncio is told the backlog were: it accepts so many at once, and when descriptors run out it fails, and
+logs, as many times (CPython 3.11)."""
+
 
 class Listener:
     """One `bind` address. `connections` are the open ones of the whole server, at most as many as the
@@ -34,7 +38,11 @@ class Listener:
         address = self.configured
         try:
             self._server = await self._context.loop.create_server(
-                self._accept, address.host or None, address.port, backlog=BACKLOG, start_serving=False
+                self._accept,
+                address.host or None,
+                address.port,
+                backlog=ACCEPTS_PER_TURN,
+                start_serving=False,
             )
         except OSError as error:
             raise StartError(f"can't listen on {address}: {_why(error)}") from error
@@ -44,6 +52,9 @@ class Listener:
         """Accept from here on."""
         assert self._server is not None
         await self._server.start_serving()
+        for sock in self._server.sockets:
+            with sock.dup() as same:
+                same.listen(BACKLOG)
 
     def close(self) -> None:
         """Accept no more; open connections go on."""

@@ -8,6 +8,7 @@ and receives (`design.md` §5).
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from collections.abc import Callable, Sequence
 
@@ -15,16 +16,20 @@ import zmq
 
 from blastbeat.config.model import ServerConfig
 from blastbeat.counters import Counters
+from blastbeat.drain_round import DrainRound
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance, NodeSink, Outcome
 from blastbeat.interfaces import Clock
 from blastbeat.messages import DRAIN, Frame, MessageReader, MessageWriter, until_end
 from blastbeat.nodes import NodeTable, Peer
 from blastbeat.outbox import Outbox
+from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.heartbeat import Heartbeat
 from blastbeat.transport.monitor import Monitor
 from blastbeat.transport.sender import Sender
 from blastbeat.transport.zmq_socket import bind_endpoints, make_router_socket
+
+logger = logging.getLogger(__name__)
 
 MAX_MESSAGES_PER_PASS = 256
 MAX_BYTES_PER_PASS = 1024 * 1024
@@ -63,6 +68,8 @@ class Router:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_pass_due = False
+        self._round = DrainRound(settings.high_water_mark)
+        self._rate_limit = RateLimit()
 
     @property
     def sink(self) -> NodeSink:
@@ -151,6 +158,8 @@ class Router:
     def after_drain(self, callback: Callable[[], None]) -> None:
         """Calls back once, when the ROUTER has next been read empty; never from within this call."""
         self._after_drain.append(callback)
+        if not self._round.waiting:
+            self._round.begin(1)
         self._make_pass_due()
 
     # ------------------------------------------------------------ reading
@@ -174,6 +183,8 @@ class Router:
                 self.drains += 1
                 self._run_after_drain()
                 self._sender.maybe_retry(now)
+            elif self._round.is_over():
+                self._run_after_drain(self._round.waiting)
             self.sink.flush()
         finally:  # also after a fault in the sink: a ROUTER that nobody reads is the end of every session
             self._sender.send_gathered()
@@ -191,14 +202,17 @@ class Router:
         read = self._reader.read
         message_received = self.sink.message_received
         find = self.table.find
+        progress = self._round
         for _ in range(MAX_MESSAGES_PER_PASS):
             try:
                 identity, sid, pairs = read()
             except zmq.Again:
                 return True
+            if progress.waiting:
+                progress.count(identity)
             if not pairs:
                 if identity:
-                    self._counters.add("messages.dropped.frames")
+                    self._refuse_frames(identity, now)
                 continue
             instance = find(identity)
             if instance is not None and instance.is_steady:
@@ -216,8 +230,18 @@ class Router:
                 break
         return False
 
-    def _run_after_drain(self) -> None:
-        callbacks, self._after_drain = self._after_drain, []
+    def _refuse_frames(self, identity: bytes, now: float) -> None:
+        self._counters.add("messages.dropped.frames")
+        suppressed = self._rate_limit.allow(identity, now)
+        if suppressed is not None:
+            text = "%s: a message of %r with a wrong number of frames dropped (%d more like it)"
+            logger.warning(text, self.name, identity, suppressed)
+
+    def _run_after_drain(self, count: int | None = None) -> None:
+        """The first `count` of those who wait, or all."""
+        callbacks = self._after_drain[:count]
+        del self._after_drain[:count]
+        self._round.begin(len(self._after_drain))
         for callback in callbacks:
             callback()
 

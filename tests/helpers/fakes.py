@@ -62,6 +62,7 @@ class FakeClient:
 
     def send_head(self, head: ResponseHead) -> None:
         assert self.head is None, "a head after the final head"
+        assert head.bodyless or not (head.is_interim or head.status in (204, 304)), "a body that can't be"
         self.sent.append(("head", head.status))
         if not head.is_interim:
             self.head = head

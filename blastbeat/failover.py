@@ -25,17 +25,18 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     assert exchange is not None and session is not None
     exchange.tried.add(session.instance)
     exchange.hops += 1
+    # One that asks for `retry` is healthy: 503. One that went away owes the answer: 502 (§4, §6).
+    none_left = 502 if reason is CloseReason.NODE_GONE else 503
     dispatcher.session_retried(session, reason)
     stream.drop_session(reason)
     if exchange.kept is None:
         stream.fail(502, reason, "more body was forwarded than `retry-buffer` keeps")
     elif stream.policy.max_hops and exchange.hops >= stream.policy.max_hops:
-        stream.fail(503, reason, f"{exchange.hops} instances were tried")
+        stream.fail(none_left, reason, f"{exchange.hops} instances were tried")
     else:
         dispatcher.counters.add("hops.retried")
         stream.phase = Phase.ADMITTING
-        # One that asks for `retry` is healthy: 503. One that went away owes the answer: 502 (§4, §6).
-        dispatcher.place(stream, exchange, none_left=502 if reason is CloseReason.NODE_GONE else 503)
+        dispatcher.place(stream, exchange, none_left=none_left)
 
 
 def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:

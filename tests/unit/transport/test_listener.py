@@ -15,7 +15,6 @@ from blastbeat.transport.connection import Connection
 from blastbeat.transport.listener import Listener, Refused
 from tests.helpers.transport_fakes import FakeLoop, FakeTransport, Wire
 
-
 ANY_PORT = Address("127.0.0.1", 0)
 
 

@@ -147,20 +147,14 @@ class ResponseSide:
         self._client.send_head(self._owner.response_begins(client_head))
         if bodyless:
             self._complete(State.OVER)
+            if len(head.body):
+                self._counters.add("messages.dropped.leftover")
         elif body.is_complete:
-            self._complete(State.OVER_EXACT, too_much=len(head.body) > 0)
+            self._complete(State.OVER_EXACT, has_excess=len(head.body) > 0)
         else:
             self._enter(State.STREAMING)
-        if len(head.body):
-            self._rest_of_head(head.body)
-
-    def _rest_of_head(self, data: Buffer) -> None:
-        if self.state is State.STREAMING:
-            self._pass_body(data)
-        elif self.state is State.OVER_EXACT:
-            self._on_overrun()
-        else:
-            self._counters.add("messages.dropped.leftover")
+            if len(head.body):
+                self._pass_body(head.body)
 
     def _on_interim(self, head: NodeHead) -> None:
         exchange = self._exchange
@@ -243,19 +237,16 @@ class ResponseSide:
             self._owner.data_passed(len(piece))
             if self.state is not State.STREAMING:
                 return  # the client turned out to be gone
+        is_exact = body.remaining is not None
         if body.is_complete:
-            is_exact = body.remaining is not None
-            self._complete(State.OVER_EXACT if is_exact else State.OVER, too_much=is_exact and too_much)
-        if too_much and self.state is State.OVER_EXACT:
-            self._on_overrun()
-        elif too_much:
+            self._complete(State.OVER_EXACT if is_exact else State.OVER, has_excess=is_exact and too_much)
+        if too_much and not is_exact:
             self._counters.add("messages.dropped.leftover")
 
-    def _on_overrun(self, event: SessionEvent | None = None) -> None:
-        if isinstance(event, NodeData | NodeChunk) and not len(event.data):
-            return
-        self._counters.add("responses.excess")
-        self._owner.node_ended(CloseReason.NODE_ERROR, TOO_MUCH)
+    def _on_excess(self, event: NodeData | NodeChunk) -> None:
+        if len(event.data):
+            self._counters.add("responses.excess")
+            self._owner.node_ended(CloseReason.NODE_ERROR, TOO_MUCH)
 
     # ------------------------------------------------------------ ends
 
@@ -273,16 +264,19 @@ class ResponseSide:
         self._complete(State.OVER)
         return True
 
-    def _complete(self, state: ResponseState, too_much: bool = False) -> None:
+    def _complete(self, state: ResponseState, has_excess: bool = False) -> None:
         self._enter(state)
         self._client.send_end()
         exchange = self._exchange
         assert exchange is not None
         exchange.response_done = True
-        if too_much:  # set before the exchange is reported: §6 wants it logged
+        if has_excess:  # told before the exchange is reported: §6 wants it logged
+            self._counters.add("responses.excess")
             exchange.close_after = True
             exchange.reason, exchange.detail = CloseReason.NODE_ERROR, TOO_MUCH
         self._owner.response_complete()
+        if has_excess and self.state is not State.CLOSED:
+            self._owner.node_ended(CloseReason.NODE_ERROR, TOO_MUCH)
 
     def _on_early_end(self, event: NodeEnd) -> None:
         self._fail(CloseReason.NODE_ERROR, "`end` before the response head")
@@ -339,8 +333,8 @@ TABLE: dict[ResponseState, dict[type, Handler]] = {
     | {NodeData: ResponseSide._on_body, NodeChunk: ResponseSide._on_chunk, NodeEnd: ResponseSide._on_end},
     State.OVER_EXACT: _AFTER
     | {
-        NodeData: ResponseSide._on_overrun,
-        NodeChunk: ResponseSide._on_overrun,
+        NodeData: ResponseSide._on_excess,
+        NodeChunk: ResponseSide._on_excess,
         NodeEnd: ResponseSide._on_end_over,
     },
     State.OVER: _AFTER | {NodeEnd: ResponseSide._on_end_over},

@@ -62,8 +62,7 @@ class Stream:
 
     def request_head(self, head: RequestHead) -> None:
         """A request begins; the one before is over."""
-        now = self._clock.monotonic()
-        self.progress.moved = self.progress.read = now
+        now = self.progress.moved = self.progress.read = self._clock.monotonic()
         self.exchanges += 1
         self.exchange = Exchange(head, now, self._clock.wall())
         self.phase = Phase.ADMITTING
@@ -334,10 +333,10 @@ class Stream:
 
     def expire(self, now: float) -> None:
         """A deadline has passed: §6 `timeout`, 408, 504."""
-        exchange, policy = self.exchange, self.policy
-        if exchange is None:
+        if self.exchange is None:
             return
-        overdue = self.progress.find_overdue(exchange, policy, self._is_held(), now)
+        policy = self.policy
+        overdue = self.progress.find_overdue(self.exchange, policy, self._is_held(), now)
         if overdue is Overdue.UPLOAD:
             self.abandon(CloseReason.LINGER_OVER, "the upload went on too long after the response")
         elif overdue is Overdue.RESPONSE:
@@ -345,8 +344,7 @@ class Stream:
         elif overdue is Overdue.BODY:
             self.fail(408, CloseReason.SLOW_REQUEST, f"no byte of the body for {policy.body_timeout:g} s")
         elif overdue is Overdue.HEAD:
-            detail = f"no answer from the node for {policy.response_timeout:g} s"
-            self.fail(504, CloseReason.RESPONSE_TIMEOUT, detail)
+            self.fail(504, CloseReason.RESPONSE_TIMEOUT, f"no answer for {policy.response_timeout:g} s")
 
     def _is_held(self) -> bool:
         session = self.session

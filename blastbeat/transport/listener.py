@@ -17,7 +17,7 @@ from blastbeat.transport.context import ConnectionContext
 BACKLOG = 2048  # connections the kernel keeps for us during a burst; it caps this by net.core.somaxconn
 
 ACCEPTS_PER_TURN = 128
-"""What asyncio is told the backlog were: it accepts so many at once, and when descriptors run out it fails, and
+"""What asyncio is told the backlog were: it accepts so many at once. When descriptors run out it fails, and
 logs, as many times (CPython 3.11)."""
 
 

@@ -19,8 +19,6 @@ MAX_EVENTS_PER_PASS = 256
 MAX_DESCRIPTORS = 1024  # remembered between two rounds; beyond that nobody is spared
 
 _DONTWAIT = int(zmq.DONTWAIT)
-_EVENTS = int(zmq.EVENTS)
-_POLLIN = int(zmq.POLLIN)
 _DISCONNECTED = int(zmq.EVENT_DISCONNECTED)
 _CONNECTED = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
 _HANDSHAKE_FAILURES = (
@@ -97,8 +95,9 @@ class Monitor:
             self._descriptors.add(descriptor)
 
     def _round(self) -> None:
-        """One now and one an interval later, even if nothing follows: the event may have come before
-        ZeroMQ gave up the route, or had it."""
+        """Tells what there is to tell: at once, and once more an interval later even if nothing follows,
+        because the event may have come before ZeroMQ gave up the route, or had it. What comes within an
+        interval waits for its end."""
         is_lost, self._is_lost = self._is_lost, False
         has_come, self._has_come = self._has_come, False
         is_lost, self._again_lost = is_lost or self._again_lost, is_lost
@@ -106,7 +105,7 @@ class Monitor:
         descriptors = frozenset(self._descriptors)
         self._descriptors.clear()
         self._timer = None
-        if (self._again_lost or self._again_come) and self._loop is not None:
+        if (is_lost or has_come) and self._loop is not None:
             self._timer = self._loop.call_later(ROUND_INTERVAL, self._round)
         if is_lost:
             self._route_lost(descriptors if len(descriptors) < MAX_DESCRIPTORS else None)

@@ -116,6 +116,16 @@ def test_never_more_than_was_announced() -> None:
     assert stage.sent() == [b"x" * 10]
 
 
+def test_a_session_keeps_the_credit_it_began_with() -> None:
+    """Whatever words the instance announces later."""
+    stage = UploadStage(credit=10)
+    stage.instance.credit = 0
+    stage.upload.data(b"x" * 10)
+    stage.upload.data(b"y")
+    stage.upload.credit(10)
+    assert stage.sent() == [b"x" * 10, b"y"] and not stage.upload.is_held
+
+
 def test_credit_does_not_release_a_client_over_its_share() -> None:
     """A node that gives credit, but whose queue does not move."""
     stage = UploadStage(credit=10 * SHARE)

@@ -79,6 +79,7 @@ def test_declared_length_over(kind: type[NodeData | NodeChunk], is_read: bool, p
     ended = [("ended", CloseReason.NODE_ERROR)] if not (in_time and is_read) else []
     assert stage.owner.told == [("complete", None), *ended]
     assert stage.router.take_sent() == [(b"end", b"node-error")]
+    assert stage.counted() == {"responses.excess": 1}
 
 
 def test_length_zero_with_a_body() -> None:

@@ -57,7 +57,7 @@ AWAITING_NEXT   begins interim   -     502    left   -       left   left      st
 AWAITING_RAW    begins interim   -     502    left   -       left   left      stale      502    again  -
 RAW_HEAD        502    left      left  502    -      -       502    502       502        502    again  -
 STREAMING       cut    left      left  cut    passed -       passed completes ends       cut    late   -
-OVER_EXACT      error  left      left  error  error  -       error  -         closes     error  late   -
+OVER_EXACT      error  left      left  error  excess -       excess -         closes     error  late   -
 OVER            error  left      left  error  left   -       left   left      closes     error  late   -
 CLOSED          left   left      left  left   left   -       left   left      left       left   left   -
 """
@@ -86,6 +86,9 @@ OUTCOMES: dict[str, Outcome] = {
     "502": Outcome(told=("failed", CloseReason.NODE_ERROR), state=ResponseState.CLOSED),
     "cut": Outcome(told=("cut", CloseReason.NODE_ERROR), state=ResponseState.CLOSED),
     "error": Outcome(told=("ended", CloseReason.NODE_ERROR), state=ResponseState.CLOSED),
+    "excess": Outcome(
+        told=("ended", CloseReason.NODE_ERROR), counted="responses.excess", state=ResponseState.CLOSED
+    ),
     "closes": Outcome(told=("ended", CloseReason.NODE_END), state=ResponseState.CLOSED),
     "stale": Outcome(told=("stale", CloseReason.NODE_END), state=ResponseState.CLOSED),
     "again": Outcome(told=("retry", CloseReason.NODE_RETRY), state=ResponseState.CLOSED),

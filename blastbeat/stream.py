@@ -347,5 +347,4 @@ class Stream:
             self.fail(504, CloseReason.RESPONSE_TIMEOUT, f"no answer for {policy.response_timeout:g} s")
 
     def _is_held(self) -> bool:
-        session = self.session
-        return self.phase is Phase.ADMITTING or (session is not None and session.upload.is_held)
+        return self.phase is Phase.ADMITTING or (self.session is not None and self.session.upload.is_held)

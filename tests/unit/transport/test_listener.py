@@ -12,7 +12,7 @@ import pytest
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
 from blastbeat.transport.connection import Connection
-from blastbeat.transport.listener import Listener, Refused
+from blastbeat.transport.listener import BACKLOG, Listener, Refused
 from tests.helpers.transport_fakes import FakeLoop, FakeTransport, Wire
 
 ANY_PORT = Address("127.0.0.1", 0)
@@ -21,9 +21,22 @@ ANY_PORT = Address("127.0.0.1", 0)
 class FakeBound:
     def __init__(self, name: tuple[object, ...]) -> None:
         self._name = name
+        self.backlog = 0
 
     def getsockname(self) -> tuple[object, ...]:
         return self._name
+
+    def dup(self) -> FakeBound:
+        return self
+
+    def __enter__(self) -> FakeBound:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def listen(self, backlog: int) -> None:
+        self.backlog = backlog
 
 
 class FakeServer:
@@ -72,7 +85,7 @@ def test_it_binds_first_and_accepts_later() -> None:
     assert (host, port, options["start_serving"]) == ("127.0.0.1", 0, False)
     assert not loop.server.is_serving
     asyncio.run(listener.start())
-    assert loop.server.is_serving
+    assert loop.server.is_serving and loop.server.sockets[0].backlog == BACKLOG
     listener.close()
     assert loop.server.is_closed
 

@@ -59,7 +59,7 @@ def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:
         raise StartError(f"zmq {endpoint}: not an endpoint; say tcp://ADDRESS:PORT or ipc://PATH")
     if endpoint.startswith("ipc://"):
         _refuse_path_in_use(endpoint)
-    elif (port := endpoint.rpartition(":")[2]).isdecimal() and int(port) > MAX_PORT:
+    elif (port := endpoint.rpartition(":")[2]).removeprefix("-").isdecimal() and not 0 <= int(port) <= MAX_PORT:
         # libzmq would take it modulo 65536.
         raise StartError(f"zmq {endpoint}: cannot bind: there is no port {port}; they end at {MAX_PORT}")
     # With IPv6 on, a host name would be looked up as IPv6 first, and nodes that dial IPv4 would not get in.

@@ -555,3 +555,88 @@ def test_the_view_is_up_to_date(stage: TableStage) -> None:
     assert instance.view is view
     assert view.sessions == 1
     assert view.queued_bytes >= 100
+
+
+# ---------------------------------------------------------------- somebody connected
+
+
+def test_who_connects_is_pinged_and_serves_at_once(stage: TableStage) -> None:
+    stage.tick()
+    stage.connect(APP)
+    stage.table.peer_came(stage.now)
+    assert stage.take_sent(APP) == [PING, SPAWN]
+    assert stage.instance().is_available
+    assert stage.take_told() == [("up", APP, "connected")]
+    assert stage.admitted == [(APP, None)]
+
+
+def test_somebody_elses_coming_changes_nothing(stage: TableStage) -> None:
+    """Nobody says who came: it was an instance that speaks first, or not a node at all."""
+    stage.connect(ONE)
+    stage.table.peer_came(stage.now)
+    assert stage.instance().is_gone
+    assert stage.sent == []
+    assert stage.told == []
+    stage.connect(APP)
+    stage.table.peer_came(stage.now)
+    stage.say(ONE, b"")
+    stage.take_sent(APP)
+    stage.take_sent(ONE)
+    stage.table.peer_came(stage.now)
+    assert stage.sent == [], "who is there need not be asked"
+
+
+def test_a_coming_that_is_told_too_early_is_made_good(stage: TableStage) -> None:
+    """The monitor speaks before ZeroMQ has the route; its second round finds it."""
+    stage.table.peer_came(stage.now)
+    stage.connect(APP)
+    stage.now += 0.1
+    stage.table.peer_came(stage.now)
+    assert stage.instance().is_available
+
+
+def test_who_connects_and_takes_nothing_is_not_there_yet(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.full.add(APP)
+    stage.table.peer_came(stage.now)
+    assert stage.instance().is_gone
+    assert stage.told == []
+
+
+def test_who_reconnects_within_its_grace_is_available_at_once(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.disconnect(APP)
+    stage.table.route_lost(stage.now)
+    stage.tick()
+    assert stage.states() == ["up", "silent"]
+    instance = stage.instance()
+    stage.connect(APP)
+    stage.now += 0.1
+    stage.table.peer_came(stage.now)
+    assert stage.instance() is instance
+    assert instance.is_available and instance.unreachable_since is None
+    assert not instance.is_verified, "it may be somebody else: the next message tells"
+    assert stage.states() == ["up"]
+
+
+def test_only_configured_names_wait_to_be_pinged(stage: TableStage) -> None:
+    """An instance speaks first when it has reconnected."""
+    stage.connect(ONE)
+    stage.say(ONE, b"")
+    stage.disconnect(ONE)
+    stage.table.route_lost(stage.now)
+    stage.connect(ONE)
+    stage.take_sent(ONE)
+    stage.table.peer_came(stage.now)
+    assert stage.take_sent(ONE) == []
+
+
+def test_a_drained_name_is_not_pinged_when_somebody_comes(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    stage.table.drain(stage.instance(), stage.now)
+    assert stage.take_sent(APP)[-1] == DRAIN
+    stage.table.peer_came(stage.now)
+    assert stage.take_sent(APP) == [], "`drain` was the last word"
+    assert stage.instance().is_gone

@@ -31,8 +31,11 @@ log = logging.getLogger(__name__)
 
 DENIED = Answer(403, b"not allowed\n")
 
-Spawn = Callable[[Coroutine[Any, Any, None]], None]
-"""Runs a coroutine in the server's task group; it must not raise."""
+MAX_PAUSE = 3600.0
+"""Seconds a filter may hold one direction back at a time."""
+
+Spawn = Callable[[Coroutine[Any, Any, None]], Callable[[], None]]
+"""Runs a coroutine in the server's task group, and returns what cancels it."""
 
 
 class Admission:
@@ -54,7 +57,7 @@ class Admission:
 
     def admit(self, stream: Stream, exchange: Exchange) -> None:
         """Takes a new exchange as far as it goes; the stream is answered or forwarded in the end."""
-        self._dispatcher.counters.add("requests.received")
+        self._dispatcher.counters["requests.received"] += 1
         try:
             virtualhost = stream.virtualhost = self._find(stream, exchange)
             stream.policy = virtualhost.config
@@ -105,7 +108,7 @@ class Admission:
                 stream.answer(answer, CloseReason.REFUSED, type(each).__name__)
                 return
         if virtualhost.request_authenticators:
-            self._spawn(self._authenticate(stream, exchange, view, virtualhost))
+            exchange.cancel = self._spawn(self._authenticate(stream, exchange, view, virtualhost))
         else:
             self.settle(stream, exchange)
 
@@ -174,7 +177,7 @@ class Admission:
                 pause = max(pause, each.on_data(exchange.view, direction, size))
             except Exception:
                 log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
-        return pause
+        return min(pause, MAX_PAUSE)
 
     def filters_closed(self, exchange: Exchange) -> None:
         """Each filter that saw the request hears that it is over, exactly once."""
@@ -198,6 +201,8 @@ def _follow(exchange: Exchange, view: RequestView, verdict: object) -> Answer | 
         return _checked_answer(verdict)
     exchange.request = view.request = _routed(view.request, verdict)
     if verdict.nodes is not None:
+        if isinstance(verdict.nodes, str):
+            raise TypeError(f"Route.nodes is the text {verdict.nodes!r}, not a list of names")
         exchange.node_names = tuple(verdict.nodes)
     return None
 

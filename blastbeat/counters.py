@@ -55,21 +55,17 @@ COUNTERS |= {each.counter: f"exchanges that ended with `{each.value}`" for each 
 COUNTERS |= {f"answers.{status}": f"requests the server itself answered with {status}" for status in ANSWERS}
 
 
-class Counters:
-    """The counters of one server. Reading and counting are plain dict operations."""
-
-    __slots__ = ("_values",)
+class Counters(dict[str, int]):
+    """The counters of one server. What happens for each request is counted as ``counters[name] += 1``; a
+    name that is not declared in COUNTERS raises KeyError."""
 
     def __init__(self) -> None:
-        self._values: dict[str, int] = dict.fromkeys(COUNTERS, 0)
+        super().__init__(dict.fromkeys(COUNTERS, 0))
 
     def add(self, name: str, n: int = 1) -> None:
-        """Count `n`. Raises KeyError for a name that is not declared in COUNTERS."""
-        self._values[name] += n
-
-    def __getitem__(self, name: str) -> int:
-        return self._values[name]
+        """Count `n`. Raises KeyError like ``+=``."""
+        self[name] += n
 
     def snapshot(self) -> dict[str, int]:
         """A copy of all values by name."""
-        return dict(self._values)
+        return dict(self)

@@ -170,13 +170,15 @@ class Dispatcher:
 
     def exchange_over(self, stream: Stream, exchange: Exchange) -> None:
         """Request and response are through, or given up: the figures go to whoever listens."""
+        if exchange.cancel is not None:
+            exchange.cancel()
         if exchange.filtered:
             self.admission.filters_closed(exchange)
         notice = self.lifecycle.exchange_closed
         if notice is not None:
             notice(exchange.figures(stream.client.view, self.clock.monotonic()))
-        self.counters.add("responses.completed" if exchange.response_done else "responses.cut")
-        self.counters.add(exchange.reason.counter)
+        self.counters["responses.completed" if exchange.response_done else "responses.cut"] += 1
+        self.counters[exchange.reason.counter] += 1
 
     # ------------------------------------------------------------ messages from nodes (NodeSink)
 
@@ -201,7 +203,7 @@ class Dispatcher:
             self._encoder_failed(session, type)
             return
         if session is not None and event.__class__ not in NODE_LEVEL:
-            self.counters.add("messages.received")
+            self.counters["messages.received"] += 1
             session.owner.progress.moved = self.clock.monotonic()
             session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
         else:
@@ -240,7 +242,8 @@ class Dispatcher:
             log.warning(text, name, type[:40], DROPPED[why], suppressed)
 
     def _encoder_failed(self, session: Session | None, type: bytes) -> None:
-        log.exception("encoder %r failed", type)
+        if self._rate_limit.allow(("encoder", type), self.clock.monotonic()) is not None:
+            log.exception("encoder %r failed", type)
         if session is not None:
             stream = session.owner
             if stream.exchange is None or stream.exchange.response_done:

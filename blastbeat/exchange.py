@@ -5,6 +5,7 @@ Holds data and small bookkeeping (what may still be sent once more), decides not
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from blastbeat.events import Buffer, CloseReason, Request, RequestHead
@@ -21,6 +22,7 @@ class Exchange:
         "answered_at",
         "bytes_in",
         "bytes_out",
+        "cancel",
         "close_after",
         "detail",
         "filtered",
@@ -64,6 +66,7 @@ class Exchange:
         self.request_read = False
         self.response_done = False
         self.close_after = not head.keep_alive
+        self.cancel: Callable[[], None] | None = None  # ends what is still awaited on its behalf
         self.replayed = False  # went once more because a stale `end` met it
         self.reason = CloseReason.COMPLETE
         self.detail = ""

@@ -62,7 +62,6 @@ class Server:
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: anyio.Event | None = None
         self._abort_asked: anyio.Event | None = None
-        self._emptied: anyio.Event | None = None
 
     @property
     def session_count(self) -> int:
@@ -95,7 +94,7 @@ class Server:
         Raises ConfigError, PluginError or StartError when it does not come to that.
         """
         self._loop = asyncio.get_running_loop()
-        self._stop_asked, self._abort_asked, self._emptied = anyio.Event(), anyio.Event(), anyio.Event()
+        self._stop_asked, self._abort_asked = anyio.Event(), anyio.Event()
         manager = PluginManager.for_config(self.config, plugins=self._plugins)
         manager.load()
         registry = manager.build_registry()
@@ -144,8 +143,10 @@ class Server:
             flush=outputs.flush,
         )
 
-        def spawn(work: Coroutine[Any, Any, None]) -> None:
-            tasks.start_soon(_isolated, work)
+        def spawn(work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+            scope = anyio.CancelScope()
+            tasks.start_soon(_isolated, work, scope)
+            return scope.cancel
 
         dispatcher.admission = Admission(parts.hosts, sessions, dispatcher, spawn, randomness.hex_id)
         dispatcher.virtualhosts = parts.virtualhosts
@@ -238,12 +239,15 @@ class Server:
             )
 
 
-async def _isolated(work: Coroutine[Any, Any, None]) -> None:
+async def _isolated(work: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
     """A fault in what is done for one request must not end the task group, and the server with it."""
     try:
-        await work
+        with scope:
+            await work
     except Exception:
         log.exception("a request broke while it was looked at")
+    finally:
+        work.close()  # where it was cancelled before it began
 
 
 def _shortest_timeout(config: Config) -> float:

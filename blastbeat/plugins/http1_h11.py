@@ -66,7 +66,7 @@ class H11Driver(Http1Writer):
         self.expect_request()
 
     def _begin_request(self, request: h11.Request) -> RequestHead:
-        head = _to_head(request.method, request.target, request.http_version, list(request.headers))
+        head = _to_head(request.method, request.target, request.http_version, _lowered_fields(request))
         self.answer(head.version, head.keep_alive)
         return head
 
@@ -94,6 +94,11 @@ def _to_head(method: bytes, target: bytes, version: bytes, headers: Headers) -> 
     if target[:1] not in (b"/", b"*"):
         head.authority, head.path = _split_absolute(method, target)
     return head
+
+
+def _lowered_fields(request: h11.Request) -> Headers:
+    # To iterate over h11's Headers is a call in Python for each field, and an exception at the end.
+    return [(name.lower(), value) for name, value in request.headers.raw_items()]
 
 
 def _tokens(value: bytes) -> list[bytes]:

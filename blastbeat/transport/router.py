@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Callable, Sequence
 
@@ -41,6 +42,10 @@ ZERO_COPY_SIZE = 64 * 1024  # bytes of body from which handing it over costs les
 _DONTWAIT = int(zmq.DONTWAIT)
 _SNDMORE = int(zmq.DONTWAIT) + int(zmq.SNDMORE)
 _EVENTS = int(zmq.EVENTS)
+# ZeroMQ's thread, woken by the first message of a burst, must not preempt the sender of the others on its
+# CPU: it would wake up, and call the kernel, once per message instead of once per burst (measured on one busy
+# CPU: 11.6 µs of its time per request, or 7.7).
+_NO_PREEMPTION = getattr(os, "SCHED_BATCH", -1)  # -1: ZeroMQ's own default
 _POLLIN = int(zmq.POLLIN)
 _SRCFD = int(zmq.SRCFD)
 
@@ -84,6 +89,7 @@ class Router:
     def open(self) -> list[str]:
         """Binds all endpoints; returns what they really are. Raises StartError."""
         context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        context.set(zmq.THREAD_SCHED_POLICY, _NO_PREEMPTION)
         self._context = context
         self._socket = make_router_socket(context, self._settings)
         try:

@@ -150,7 +150,7 @@ class Sender:
             self._write(instance.identity, sid, message_type, body)
         except zmq.ZMQError as error:
             return self._refused(instance, error)
-        self._counters.add("messages.sent")
+        self._counters["messages.sent"] += 1
         self._used()
         return Outcome.TAKEN
 

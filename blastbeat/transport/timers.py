@@ -61,10 +61,15 @@ class TimerWheel:
     def _tick(self) -> None:
         now = self._now()
         current = int(now / TICK)
-        for slot in [slot for slot in self._slots if slot <= current]:
-            for watched in self._slots.pop(slot):
-                if watched.is_watched and watched.deadline() <= now:
-                    watched.expire(now)
-                if watched.is_watched:
-                    self._put(watched, now)
-        self._handle = self._loop.call_later(TICK, self._tick) if self._slots else None
+        try:
+            for slot in [slot for slot in self._slots if slot <= current]:
+                for watched in self._slots.pop(slot):
+                    self._look(watched, now)
+        finally:  # one that fails must not end everybody's timeouts
+            self._handle = self._loop.call_later(TICK, self._tick) if self._slots else None
+
+    def _look(self, watched: Watched, now: float) -> None:
+        if watched.is_watched and watched.deadline() <= now:
+            watched.expire(now)
+        if watched.is_watched:
+            self._put(watched, now)

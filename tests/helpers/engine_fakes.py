@@ -177,9 +177,18 @@ class FakeTasks:
 
     def __init__(self) -> None:
         self.waiting: list[Coroutine[Any, Any, None]] = []
+        self.cancelled = 0
 
-    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
         self.waiting.append(work)
+
+        def cancel() -> None:
+            if work in self.waiting:
+                self.waiting.remove(work)
+                work.close()
+                self.cancelled += 1
+
+        return cancel
 
     def run(self) -> None:
         waiting, self.waiting = self.waiting, []

@@ -321,6 +321,17 @@ def test_one_denies() -> None:
     assert not engine.router.sent
 
 
+def test_nobody_is_asked_on_behalf_of_a_client_that_left() -> None:
+    """Else one that never answers keeps its task, one for each request."""
+    gate = GatedAuthenticator()
+    engine, client = gated(gate)
+    stream = engine.stream(client)
+    engine.request(stream)
+    engine.tasks.run()
+    stream.client_left()
+    assert engine.tasks.waiting == [] and engine.tasks.cancelled == 1
+
+
 BROKEN_AUTHENTICATORS = [
     RuntimeError("oops"),
     "yes",

@@ -132,7 +132,7 @@ def test_a_broken_request_does_not_end_the_server(caplog: pytest.LogCaptureFixtu
     async def fail() -> None:
         raise RuntimeError("oops")
 
-    anyio.run(_isolated, fail())
+    anyio.run(lambda: _isolated(fail(), anyio.CancelScope()))
     assert [record.levelno for record in caplog.records] == [logging.ERROR]
 
 
@@ -145,11 +145,25 @@ def test_cancellation_passes() -> None:
     async def main() -> None:
         with anyio.CancelScope() as scope:
             scope.cancel()
-            await _isolated(wait())
+            await _isolated(wait(), anyio.CancelScope())
             reached.append("past it")
 
     anyio.run(main)
     assert not reached
+
+
+def test_what_is_awaited_for_a_request_can_be_cancelled_alone() -> None:
+    async def wait() -> None:
+        await anyio.sleep_forever()
+
+    async def main() -> None:
+        scope = anyio.CancelScope()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(_isolated, wait(), scope)
+            await anyio.wait_all_tasks_blocked()
+            scope.cancel()
+
+    anyio.run(main)
 
 
 @pytest.mark.parametrize(

@@ -41,6 +41,8 @@ def measure(target: Target, turn: int, options: argparse.Namespace, pins: Pins) 
     used = cpu_seconds(target.pid) - before
     if load.errors or not load.requests:
         raise SystemExit(f"{target.name}: {load.errors} errors in {load.requests} requests")
+    if not used:
+        raise SystemExit(f"{target.name}: got no CPU to speak of; this machine does other things now")
     return Measurement(target.name, turn, load.requests / load.seconds, used / load.requests * 1e6)
 
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import os
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -50,6 +51,9 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
         for warning in server.warnings:
             tell(f"warning: {warning}")
         loop = type(asyncio.get_running_loop()).__module__
+        # What is there now stays: the collector need not look at it again during every full round.
+        gc.collect()
+        gc.freeze()
         tell(ready_line(server, len(config.virtualhosts), loop))
 
     anyio.run(lambda: server.run(announce), backend_options={"use_uvloop": can_use_uvloop()})

@@ -59,7 +59,7 @@ def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:
         raise StartError(f"zmq {endpoint}: not an endpoint; say tcp://ADDRESS:PORT or ipc://PATH")
     if endpoint.startswith("ipc://"):
         _refuse_path_in_use(endpoint)
-    elif (port := endpoint.rpartition(":")[2]).removeprefix("-").isdecimal() and not 0 <= int(port) <= MAX_PORT:
+    elif not _is_port(port := endpoint.rpartition(":")[2]):
         # libzmq would take it modulo 65536.
         raise StartError(f"zmq {endpoint}: cannot bind: there is no port {port}; they end at {MAX_PORT}")
     # With IPv6 on, a host name would be looked up as IPv6 first, and nodes that dial IPv4 would not get in.
@@ -101,3 +101,8 @@ def _refuse_path_in_use(endpoint: str) -> None:
             if not isinstance(error, BlockingIOError):
                 return  # nobody listens: left over from a server that was killed
     raise StartError(f"zmq {endpoint}: cannot bind: another server listens there")
+
+
+def _is_port(text: str) -> bool:
+    """False for a number that is none; words like ``*`` are for ZeroMQ to judge."""
+    return not text.removeprefix("-").isdecimal() or 0 <= int(text) <= MAX_PORT

@@ -47,8 +47,8 @@ def built_in_decoders() -> dict[bytes, Decode]:
 
 
 class Engine:
-    """All of the engine, with the fakes around it; one virtualhost of HOST with the node ``app``. `here` are the
-    routing ids that announced themselves, with their words; by default each node."""
+    """All of the engine, with the fakes around it; one virtualhost of HOST with the node ``app``. `here`
+    are the routing ids that announced themselves, with their words; by default each node."""
 
     def __init__(
         self,

@@ -149,10 +149,10 @@ class Admission:
         session = stream.session
         if session is not None:
             if session.instance.node in exchange.node_names:
-                self._dispatcher.continue_session(stream, exchange, session)
+                self._dispatcher.placement.continue_session(stream, exchange, session)
                 return
             stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
-        self._dispatcher.place(stream, exchange)
+        self._dispatcher.placement.place(stream, exchange)
 
     # ------------------------------------------------------------ filters while the exchange runs
 

@@ -1,7 +1,7 @@
-"""Between the clients' streams and the nodes: pins sessions to instances, routes messages, retries hops.
+"""Between the clients' streams and the nodes: leads messages to their sessions, tells of ends on both sides.
 
-Implements what the ROUTERs report to (`NodeSink`). Knows neither sockets nor HTTP; the selectors and
-encoders it calls were resolved at start.
+Implements what the ROUTERs report to (`NodeSink`). Where a request goes is `placement`'s business. Knows
+neither sockets nor HTTP; the decoders it calls were resolved at start.
 """
 
 from __future__ import annotations
@@ -10,14 +10,15 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from blastbeat.counters import ANSWERS, Counters
-from blastbeat.errors import ClientError, NodeError
+from blastbeat.counters import Counters
+from blastbeat.errors import NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
 from blastbeat.instance import Instance, InstanceRouter
 from blastbeat.interfaces import Clock, NodeCandidate, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.nodes import NodeTable
+from blastbeat.placement import Placement
 from blastbeat.ratelimit import RateLimit
 from blastbeat.session import Session
 from blastbeat.sessions import Sessions
@@ -58,106 +59,10 @@ class Dispatcher:
         self.tables: dict[InstanceRouter, NodeTable] = {}
         self._decoders = dict(decoders)
         self._rate_limit = RateLimit()
-        self._session_share = session_share
-        self._credit = credit
         self.flush = flush
+        self.placement = Placement(self, session_share=session_share, credit=credit)
 
-    # ------------------------------------------------------------ requests to nodes
-
-    def place(self, stream: Stream, exchange: Exchange, none_left: int = 503) -> None:
-        """Begin a new session on an instance the selector picks; `none_left` answers where there is none."""
-        virtualhost = stream.virtualhost
-        assert virtualhost is not None and exchange.request is not None
-        full = self.sessions.find_limit(virtualhost)
-        if full:
-            stream.fail(503, CloseReason.LIMIT, full)
-            return
-        body = self._encode(stream, exchange, virtualhost)
-        if body is None:
-            return
-        candidates = virtualhost.candidates(exchange.node_names, exchange.tried)
-        while candidates:
-            instance = self._select(virtualhost, candidates, exchange)
-            if instance is None:
-                break
-            if self._open(stream, exchange, virtualhost, instance, body):
-                return
-            candidates.remove(instance)
-        detail = "no other instance" if exchange.hops else "no instance available"
-        stream.fail(none_left, CloseReason.NO_INSTANCE, detail)
-
-    def _encode(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> bytes | None:
-        """The body of the request's message; None when the stream was answered instead."""
-        assert exchange.request is not None
-        try:
-            body = virtualhost.encode_request(exchange.request)
-            if isinstance(body, bytes):
-                return body
-            raise TypeError(f"{type(body).__name__} instead of bytes")
-        except ClientError as error:
-            status = error.status if error.status in ANSWERS else 500
-            stream.fail(status, CloseReason.REFUSED, error.reason)
-        except Exception:
-            log.exception("encoder %r failed", virtualhost.request_type)
-            stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
-        return None
-
-    def _select(
-        self, virtualhost: VirtualHost, candidates: list[Instance], exchange: Exchange
-    ) -> Instance | None:
-        assert exchange.request is not None
-        views = [instance.view for instance in candidates]
-        try:
-            chosen = virtualhost.select(views, exchange.request)
-        except Exception:
-            log.exception("virtualhost %s: the selector failed", virtualhost.name)
-            return None
-        if chosen is None:
-            return None
-        for instance in candidates:
-            if instance.view is chosen:
-                return instance
-        log.error("virtualhost %s: the selector chose %r, which was not offered", virtualhost.name, chosen)
-        return None
-
-    def _open(
-        self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost, instance: Instance, body: bytes
-    ) -> bool:
-        sid = self.sessions.mint()
-        if not instance.router.offer(instance, sid, virtualhost.request_type, body):
-            return False
-        session = Session(
-            sid,
-            virtualhost,
-            instance,
-            stream.client,
-            stream,
-            self.counters,
-            share=self._session_share,
-            window=self._credit,
-        )
-        self.sessions.add(session)
-        session.begin(exchange)
-        self._notice(self.lifecycle.session_opened, session, None)
-        self._forwarded(stream, exchange, session)
-        return True
-
-    def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
-        """The next request of a persistent connection, to the instance it is pinned to."""
-        virtualhost, instance = session.virtualhost, session.instance
-        body = self._encode(stream, exchange, virtualhost)
-        if body is None:
-            return
-        session.begin(exchange)
-        instance.router.send(instance, session.sid, virtualhost.request_type, body)
-        self._forwarded(stream, exchange, session)
-
-    def _forwarded(self, stream: Stream, exchange: Exchange, session: Session) -> None:
-        exchange.identity = session.instance.identity.decode("ascii", "replace")
-        head = exchange.head
-        if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
-            stream.client.send_continue()
-        stream.forward(exchange, session)
+    # ------------------------------------------------------------ sessions and exchanges end
 
     def close_session(self, session: Session, reason: CloseReason) -> None:
         """The session is over, for whatever reason: the node hears of it once, everybody forgets it."""
@@ -313,14 +218,15 @@ class Dispatcher:
 
     def session_retried(self, session: Session, reason: CloseReason) -> None:
         """The request of this session will be sent to another instance."""
-        self._notice(self.lifecycle.session_retried, session, reason)
+        self.notice(self.lifecycle.session_retried, session, reason)
 
-    def _notice(
+    def notice(
         self,
         notice: Callable[[SessionView], None] | None,
         session: Session,
         reason: CloseReason | None,
     ) -> None:
+        """Tell the listeners of one of the session notices, if there are any."""
         if notice is not None:
             notice(self._view(session, reason))
 

@@ -37,6 +37,7 @@ class Exchange:
         "request",
         "request_read",
         "response_done",
+        "route",
         "started",
         "started_at",
         "status",
@@ -54,6 +55,7 @@ class Exchange:
         self.view: RequestView | None = None  # only where filters or authenticators look at requests
         self.filtered: list[Filter] = []  # those that were asked, to be told when it is over
         self.virtualhost = ""
+        self.route = ""
         self.identity = ""
         self.node_names: tuple[str, ...] = ()
         self.status = 0
@@ -119,4 +121,12 @@ class Exchange:
             referer,
             user_agent,
             self.hops,
+            self.route,
+            _user_of(request),
         )
+
+
+def _user_of(request: Request | None) -> bytes:
+    """Who the client is, where an authenticator told."""
+    variables = request.variables if request is not None else ()
+    return next((value for name, value in variables if name == b"REMOTE_USER"), b"")

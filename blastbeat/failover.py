@@ -36,7 +36,7 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     else:
         dispatcher.counters.add("hops.retried")
         stream.phase = Phase.ADMITTING
-        dispatcher.place(stream, exchange, none_left=none_left)
+        dispatcher.placement.place(stream, exchange, none_left=none_left)
 
 
 def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:
@@ -48,7 +48,7 @@ def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:
     if harmless and not exchange.replayed:
         exchange.replayed = True
         stream.phase = Phase.ADMITTING
-        dispatcher.place(stream, exchange)
+        dispatcher.placement.place(stream, exchange)
     else:
         stream.abandon(CloseReason.NODE_END, "the node ended the session as the request came")
 

@@ -9,31 +9,24 @@ import asyncio
 import contextlib
 import logging
 import signal
-from collections.abc import Callable, Coroutine, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from blastbeat.admission import Admission
 from blastbeat.assembly import Parts, build_parts
-from blastbeat.config.model import Address, Config, VirtualHostConfig
+from blastbeat.config.model import Address, Config
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.errors import BlastBeatError
-from blastbeat.forwarding import TrustedProxies
-from blastbeat.interfaces import HttpLimits, ServerView
+from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
-from blastbeat.sessions import Sessions
-from blastbeat.transport.clock import DateField, SystemClock
+from blastbeat.transport.clock import SystemClock
 from blastbeat.transport.connection import Connection
-from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.listener import Listener
-from blastbeat.transport.outputs import OutputAccount, Outputs
-from blastbeat.transport.randomness import Randomness
-from blastbeat.transport.timers import TimerWheel
+from blastbeat.wiring import Wiring, client_addresses
 
 log = logging.getLogger(__name__)
 
@@ -58,7 +51,7 @@ class Server:
         self._started_at = 0.0
         self._listeners: list[Listener] = []
         self._open: set[Connection] = set()
-        self._sessions: Sessions | None = None
+        self.wiring: Wiring | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: anyio.Event | None = None
         self._abort_asked: anyio.Event | None = None
@@ -66,7 +59,7 @@ class Server:
     @property
     def session_count(self) -> int:
         """Sessions open now."""
-        return len(self._sessions.by_sid) if self._sessions is not None else 0
+        return len(self.wiring.sessions.by_sid) if self.wiring is not None else 0
 
     @property
     def connection_count(self) -> int:
@@ -113,12 +106,16 @@ class Server:
         self, parts: Parts, tasks: TaskGroup, ready: Callable[[Server], None] | None, handle_signals: bool
     ) -> None:
         assert self._loop is not None
-        timers = TimerWheel(self._loop, self._clock, _shortest_timeout(self.config))
-        dispatcher = self._connect_parts(parts, tasks, timers)
+        wiring = self.wiring = Wiring(
+            self.config, parts, self._lifecycle, self.counters, self._clock, self._loop, tasks
+        )
+        self._listeners = [
+            Listener(address, wiring.context, self._open) for address in client_addresses(self.config)
+        ]
         try:
-            await self._serve(parts, dispatcher, tasks, ready, handle_signals)
+            await self._serve(parts, wiring.dispatcher, tasks, ready, handle_signals)
         finally:
-            timers.close()
+            wiring.timers.close()
             for listener in self._listeners:
                 listener.close()
             for router in parts.routers.values():
@@ -126,51 +123,6 @@ class Server:
             if self._started_at:
                 self._tell(self._lifecycle.server_stopped)
             tasks.cancel_scope.cancel()
-
-    def _connect_parts(self, parts: Parts, tasks: TaskGroup, timers: TimerWheel) -> Dispatcher:
-        config, loop, randomness = self.config.server, self._loop, Randomness()
-        assert loop is not None
-        sessions = self._sessions = Sessions(config.sessions, randomness.take, self.counters)
-        outputs = Outputs(loop)
-        dispatcher = Dispatcher(
-            parts.decoders,
-            sessions,
-            self._lifecycle,
-            self.counters,
-            self._clock,
-            session_share=config.session_share,
-            credit=config.credit,
-            flush=outputs.flush,
-        )
-
-        def spawn(work: Coroutine[Any, Any, None]) -> Callable[[], None]:
-            scope = anyio.CancelScope()
-            tasks.start_soon(_isolated, work, scope)
-            return scope.cancel
-
-        dispatcher.admission = Admission(parts.hosts, sessions, dispatcher, spawn, randomness.hex_id)
-        dispatcher.virtualhosts = parts.virtualhosts
-        for router in parts.routers.values():
-            router.sink = dispatcher
-            dispatcher.tables[router] = router.table
-        context = ConnectionContext(
-            config=config,
-            limits=HttpLimits(config.max_head, config.max_uri, config.max_headers),
-            driver=parts.driver,
-            dispatcher=dispatcher,
-            clock=self._clock,
-            counters=self.counters,
-            timers=timers,
-            outputs=outputs,
-            account=OutputAccount(config.memory),
-            trusted_proxies=TrustedProxies(config.trusted_proxies),
-            date_now=DateField().now,
-            loop=loop,
-        )
-        own = [address for each in self.config.virtualhosts for address in each.bind]
-        addresses = dict.fromkeys((*config.bind, *own))
-        self._listeners = [Listener(address, context, self._open) for address in addresses]
-        return dispatcher
 
     async def _serve(
         self,
@@ -199,10 +151,19 @@ class Server:
         await self._drain(dispatcher)
 
     async def _watch_signals(self, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGTERM, signal.SIGINT) as signals:
+        handlers = {
+            signal.SIGTERM: self._ask_to_stop,
+            signal.SIGINT: self._ask_to_stop,
+            signal.SIGUSR1: self.reopen_logs,
+        }
+        with anyio.open_signal_receiver(*handlers) as signals:
             task_status.started()
-            async for _ in signals:
-                self._ask_to_stop()
+            async for received in signals:
+                handlers[received]()
+
+    def reopen_logs(self) -> None:
+        """Log files were moved away: whoever writes one opens it anew."""
+        self._tell(self._lifecycle.logs_reopened)
 
     async def _drain(self, dispatcher: Dispatcher) -> None:
         """Accept nothing, let exchanges finish for `drain` seconds, then end the rest."""
@@ -237,23 +198,3 @@ class Server:
                     tuple(each.name for each in self.config.virtualhosts),
                 )
             )
-
-
-async def _isolated(work: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
-    """A fault in what is done for one request must not end the task group, and the server with it."""
-    try:
-        with scope:
-            await work
-    except Exception:
-        log.exception("a request broke while it was looked at")
-    finally:
-        work.close()  # where it was cancelled before it began
-
-
-def _shortest_timeout(config: Config) -> float:
-    """The shortest timeout any deadline of a connection may be made of, seconds."""
-    timeouts = [config.server.header_timeout]
-    for each in (VirtualHostConfig(""), *config.virtualhosts):
-        timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
-        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time)
-    return min((timeout for timeout in timeouts if timeout), default=1.0)

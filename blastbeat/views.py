@@ -111,6 +111,8 @@ class ExchangeView(NamedTuple):
     referer: bytes
     user_agent: bytes
     hops: int
+    route: str = ""  # the name of the virtualhost's route that took it, if one did
+    user: bytes = b""  # REMOTE_USER, where an authenticator told
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,7 @@ from blastbeat.config.names import HostKind
 from blastbeat.config.option import INHERITED, PLUGINS, SERVER, VIRTUALHOST, Option
 from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.config.rows import COMMAND_LINE, Document, Row, Section
-from blastbeat.config.values import BadValue, Path, did_you_mean
+from blastbeat.config.values import BadValue, did_you_mean
 from blastbeat.errors import Problem
 
 Overrides = Mapping[str, str | Sequence[str]]
@@ -155,9 +155,8 @@ class _Builder:
             settings.bad.add(row.key)
             self.problems.append(rows.problem_at(settings.section, row, str(problem), problem.hint))
             return
-        if isinstance(option.kind, Path):
-            base = os.path.dirname(row.file)
-            values = [os.path.join(base, value) if value else value for value in values]
+        folder = os.path.dirname(row.file)
+        values = [option.kind.locate(value, folder) for value in values]
         settings.given.setdefault(row.key, []).append((row, tuple(values)))
 
     def _drop_repetitions(self, settings: Settings, name: str) -> None:

@@ -37,6 +37,8 @@ class Address:
 
     host: str
     port: int
+    # How clients speak there, no part of where that is.
+    proxy_protocol: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -52,10 +54,27 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
+class ErrorPage:
+    """A file that is the body of the server's own answers with `status`."""
+
+    status: int
+    file: str
+
+
+@dataclass(frozen=True, slots=True)
+class FieldMatch:
+    """A header field or cookie that a route asks for; `value` None: any will do."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class VirtualHostConfig:
-    """One virtualhost, server-wide defaults already filled in."""
+    """One virtualhost, server-wide defaults already filled in; or one route of it, see RouteConfig."""
 
     name: str  # as written: "localhost:8000", "*.example.org", "*"
+    route: str = ""  # a route's name; empty for the virtualhost itself
     nodes: tuple[NodeRef, ...] = ()
     alias: tuple[str, ...] = ()
     bind: tuple[Address, ...] = ()
@@ -66,6 +85,7 @@ class VirtualHostConfig:
     cache: int = 0
     bandwidth: int = 0
     sessions: int = 0
+    routes: tuple[RouteConfig, ...] = ()
     memory: int = 512 * MIB
     request_encoder: PluginRef = PluginRef("uwsgi")
     selector: PluginRef = PluginRef("least-connections")
@@ -88,6 +108,10 @@ class VirtualHostConfig:
     half_close: str = "end"  # or "finish"
     path_info: str = "decoded"  # or "raw"
     max_hops: int = 10
+    hold: float = 0.0
+    hold_queue: int = 1000
+    error_pages: tuple[ErrorPage, ...] = ()
+    offline: str = ""
     websocket_protocols: tuple[str, ...] = ()
     websocket_accept: str = "auto"
     # Metadata, no part of what is compared: where its section stands, and each option that was set.
@@ -95,6 +119,23 @@ class VirtualHostConfig:
     line: int = field(default=0, compare=False)
     section: str = field(default="", compare=False)
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class RouteConfig:
+    """A part of a virtualhost that is served otherwise: what it asks of a request, and its `policy`.
+
+    `policy` is a virtualhost's configuration in full: what the route says itself, and what it inherits.
+    """
+
+    name: str  # as written: "/api", "canary"
+    policy: VirtualHostConfig
+    path: str = "/"  # the prefix as it is compared: normalised, without a slash at its end
+    methods: tuple[str, ...] = ()
+    headers: tuple[FieldMatch, ...] = ()
+    cookies: tuple[FieldMatch, ...] = ()
+    share: float | None = None  # of the clients, 0 to 1
+    strip_prefix: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +169,12 @@ class ServerConfig:
     high_water_mark: int = 64
     trusted_proxies: tuple[str, ...] = ()
     log_level: str = "info"
+    log_format: str = "text"  # or "json"
+    access_log: str = "stderr"  # or "off", or a file
+    error_log: str = "stderr"  # or a file
+    log_queue: int = 20_000
+    stats_bind: Address | None = None
+    control: str = ""  # path of a unix socket
     plugins_load: tuple[str, ...] = ("*",)
     plugins_disabled: tuple[str, ...] = ()
     plugins_files: tuple[str, ...] = ()

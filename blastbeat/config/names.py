@@ -62,19 +62,28 @@ def _check_host(host: str) -> None:
 
 
 class AddressKind(Kind):
-    """`host:port`, `:port` or `port`. The original's PRIORITY after it is read and forgotten."""
+    """`host:port`, `:port` or `port`. The original's PRIORITY after it is read and forgotten.
+
+    `proxy-protocol` behind it: whoever connects there begins with the PROXY protocol's header.
+    """
 
     label = "address"
+
+    def __init__(self, *, for_clients: bool = False) -> None:
+        self.for_clients = for_clients
 
     def parse(self, value: object) -> Address:
         if isinstance(value, int) and not isinstance(value, bool):
             value = str(value)
         words = value.split() if isinstance(value, str) else []
+        proxied = self.for_clients and "proxy-protocol" in words[1:]
+        if proxied:
+            words.remove("proxy-protocol")
         if not 1 <= len(words) <= 2:
             raise BadValue("is not an address; write host:port, e.g. 0.0.0.0:8080 or [::]:8080")
         text = words[0]
         if text.isdigit():
-            return Address("", parse_port(text))
+            return Address("", parse_port(text), proxied)
         host, port = split_host_port(text)
         if not port:
             raise BadValue("has no port; write host:port, e.g. 0.0.0.0:8080 or [::]:8080")
@@ -82,7 +91,10 @@ class AddressKind(Kind):
             host = ""
         if host and ":" not in host:
             _check_host(host)
-        return Address(host, parse_port(port))
+        return Address(host, parse_port(port), proxied)
+
+    def format(self, value: Any) -> str:
+        return f"{value} proxy-protocol" if value.proxy_protocol else str(value)
 
 
 class EndpointKind(Kind):

@@ -10,7 +10,7 @@ from functools import partial
 from blastbeat.config.model import GIB, KIB, MIB
 from blastbeat.config.names import AddressKind, DriverKind, EndpointKind, NetworkKind
 from blastbeat.config.option import PLUGINS, SERVER, Option
-from blastbeat.config.values import SIZE, TIME, Account, Choice, Count, Path, Words
+from blastbeat.config.values import SIZE, TIME, Account, Choice, Count, LogTarget, Path, Words
 
 DAY = 86400.0
 WORD = Words("names", r"[A-Za-z0-9_.*-]+", "write names with spaces between them")
@@ -21,8 +21,10 @@ _plugins = partial(Option, scope=PLUGINS)
 SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "bind",
-        AddressKind(),
+        AddressKind(for_clients=True),
         explanation="Addresses to accept HTTP clients on, for virtualhosts without addresses of their own. "
+        "With `proxy-protocol` behind it, whoever connects begins with a PROXY protocol header (v1 or v2), "
+        "which is believed from `trusted-proxies`. "
         "A PRIORITY after the address, as the original had it, is accepted and ignored.",
         example="0.0.0.0:8080",
         repeated=True,
@@ -74,21 +76,18 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         minimum=1,
         maximum=DAY,
         zero="never",
-        active=False,
     ),
     _server(
         "uid",
         Account(),
-        explanation="User to become once everything is bound.",
+        explanation="User to become once everything is bound, where the server was started as root.",
         example="www-data",
-        active=False,
     ),
     _server(
         "gid",
         Account(),
-        explanation="Group to become once everything is bound.",
+        explanation="Group to become once everything is bound; by default the main group of `uid`.",
         example="www-data",
-        active=False,
     ),
     _server(
         "sessions",
@@ -238,6 +237,48 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         Choice(("debug", "info", "warning", "error")),
         explanation="How much is logged.",
         example="info",
+    ),
+    _server(
+        "log-format",
+        Choice(("text", "json")),
+        explanation="How both logs are written: a line of text, or a JSON object per line.",
+        example="text",
+    ),
+    _server(
+        "access-log",
+        LogTarget(("stderr", "off")),
+        explanation="Where a line per request goes.",
+        example="/var/log/blastbeat/access.log",
+    ),
+    _server(
+        "error-log",
+        LogTarget(("stderr",)),
+        explanation="Where everything else goes.",
+        example="/var/log/blastbeat/error.log",
+    ),
+    _server(
+        "log-queue",
+        Count(),
+        explanation="Lines that may wait to be written to the access log; further ones are lost and counted.",
+        example="20000",
+        minimum=100,
+        maximum=10_000_000,
+    ),
+    _server(
+        "stats-bind",
+        AddressKind(),
+        explanation="Address of the status page, `/status.json` and `/metrics`. It asks for no password: "
+        "keep it on loopback.",
+        example="127.0.0.1:9180",
+        unset="off",
+    ),
+    _server(
+        "control",
+        Path(),
+        explanation="Unix socket that the commands reload and status speak to the server by; "
+        "open to its own user only.",
+        example="/run/blastbeat/control.sock",
+        unset="off",
     ),
 )
 

@@ -6,12 +6,13 @@ A kind knows nothing of sections, files or option names. What it refuses, it ref
 from __future__ import annotations
 
 import difflib
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blastbeat.config.model import GIB, KIB, MIB
+from blastbeat.config.model import GIB, KIB, MIB, ErrorPage
 
 
 class BadValue(ValueError):
@@ -38,6 +39,10 @@ class Kind:
     def format(self, value: Any) -> str:
         """The model's value as somebody would write it."""
         return str(value)
+
+    def locate(self, value: Any, folder: str) -> Any:
+        """The value as it is meant in a file in `folder`: a relative file name starts there."""
+        return value
 
 
 # 18 digits hold every bound there is, and keep int() away from its limit on long texts.
@@ -185,6 +190,84 @@ class Path(Text):
     """A file name; a relative one starts at the folder of the file that names it."""
 
     label = "file name"
+
+    def locate(self, value: Any, folder: str) -> Any:
+        return os.path.join(folder, value) if value else value
+
+
+@dataclass(frozen=True)
+class LogTarget(Path):
+    """A log file, or one of a few words that mean something else."""
+
+    words: tuple[str, ...]
+
+    @property
+    def label(self) -> str:  # type: ignore[override]
+        return f"{', '.join(f'`{word}`' for word in self.words)} or file name"
+
+    def parse(self, value: object) -> str:
+        text = super().parse(value)
+        if not text:
+            raise BadValue(f"is empty; write {', '.join(self.words)} or a file name")
+        return text
+
+    def locate(self, value: Any, folder: str) -> Any:
+        return value if value in self.words else super().locate(value, folder)
+
+
+class Flag(Kind):
+    """Yes or no."""
+
+    label = "`yes` or `no`"
+
+    def parse(self, value: object) -> bool:
+        if isinstance(value, bool):
+            return value
+        word = value.strip().lower() if isinstance(value, str) else ""
+        if word in ("yes", "true", "on", "1"):
+            return True
+        if word in ("no", "false", "off", "0"):
+            return False
+        raise BadValue("is neither yes nor no")
+
+    def format(self, value: Any) -> str:
+        return "yes" if value else "no"
+
+
+class Percentage(Kind):
+    """A share of the whole, written with a percent sign; in the model 0 to 1."""
+
+    label = "percentage"
+
+    def parse(self, value: object) -> float:
+        text = value.strip() if isinstance(value, str) else ""
+        if not re.fullmatch(r"[0-9]{1,3}(\.[0-9]{1,6})?\s*%", text, re.ASCII):
+            raise BadValue("is not a percentage; write for example 10%")
+        share = float(text[:-1]) / 100
+        if not 0 <= share <= 1:
+            raise BadValue("is not a share; at most 100%")
+        return share
+
+    def format(self, value: Any) -> str:
+        return f"{value * 100:g}%"
+
+
+class ErrorPageKind(Kind):
+    """A status and the file that is its page: `503 busy.html`."""
+
+    label = "status and file name"
+
+    def parse(self, value: object) -> ErrorPage:
+        words = value.split(None, 1) if isinstance(value, str) and value.isprintable() else []
+        if len(words) != 2 or not re.fullmatch(r"[45][0-9][0-9]", words[0], re.ASCII):
+            raise BadValue("is not a status and a file; write for example 503 /srv/pages/busy.html")
+        return ErrorPage(int(words[0]), words[1].strip())
+
+    def format(self, value: Any) -> str:
+        return f"{value.status} {value.file}"
+
+    def locate(self, value: Any, folder: str) -> Any:
+        return ErrorPage(value.status, os.path.join(folder, value.file))
 
 
 class Account(Text):

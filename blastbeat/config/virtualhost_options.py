@@ -11,7 +11,7 @@ from blastbeat.config.model import GIB, KIB, MIB
 from blastbeat.config.names import AddressKind, EndpointKind, HostKind, NodeKind, PluginKind
 from blastbeat.config.option import INHERITED, VIRTUALHOST, Option
 from blastbeat.config.server_options import DAY
-from blastbeat.config.values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, Path, Words
+from blastbeat.config.values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, ErrorPageKind, Path, Words
 
 _TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _own = partial(Option, scope=VIRTUALHOST)
@@ -37,7 +37,7 @@ OWN_OPTIONS: tuple[Option, ...] = (
     ),
     _own(
         "bind",
-        AddressKind(),
+        AddressKind(for_clients=True),
         explanation="Addresses of its own; the virtualhost is then reachable on these only.",
         example="127.0.0.1:8081",
         repeated=True,
@@ -115,7 +115,6 @@ OWN_OPTIONS: tuple[Option, ...] = (
         minimum=125,
         maximum=125_000_000_000,
         zero="no limit",
-        active=False,
     ),
 )
 
@@ -260,6 +259,40 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
         example="10",
         minimum=1,
         maximum=1000,
+    ),
+    _inherited(
+        "hold",
+        TIME,
+        explanation="How long a request waits for an instance when none is available; then 503.",
+        example="10s",
+        minimum=0,
+        maximum=3600,
+        zero="not at all",
+    ),
+    _inherited(
+        "hold-queue",
+        Count(),
+        explanation="Requests of one virtualhost that may wait so; one more is answered 503.",
+        example="1000",
+        minimum=1,
+        maximum=1_000_000,
+    ),
+    _inherited(
+        "error-page",
+        ErrorPageKind(),
+        explanation="A file that is the body of the server's own answers with this status.",
+        example="502 /srv/pages/502.html",
+        repeated=True,
+        may_be_empty=True,
+        unset="a line of text",
+        attribute="error_pages",
+    ),
+    _inherited(
+        "offline",
+        Path(),
+        explanation="A file that is the body of a 503 while no node is there.",
+        example="/srv/pages/offline.html",
+        unset="as `error-page` says for 503",
     ),
     _inherited(
         "half-close",

@@ -49,7 +49,8 @@ def test_the_client_says_what_becomes_of_the_connection(keep_alive: bool) -> Non
 def test_figures() -> None:
     headers = [(b"referer", b"http://a/"), (b"user-agent", b"curl"), (b"x", b"y")]
     exchange = make_exchange(b"PUT", headers=headers, target=b"/x?y")
-    exchange.request = make_request(request_id=b"id-1")
+    exchange.request = make_request(request_id=b"id-1", variables=[(b"REMOTE_USER", b"ann")])
+    exchange.route = "/api"
     exchange.answered_at = 1000.25
     exchange.virtualhost, exchange.identity, exchange.hops = "app.test", "app/1", 2
     exchange.status, exchange.bytes_in, exchange.bytes_out = 201, 7, 9
@@ -76,6 +77,8 @@ def test_figures() -> None:
         "referer": b"http://a/",
         "user_agent": b"curl",
         "hops": 2,
+        "route": "/api",
+        "user": b"ann",
     }
 
 

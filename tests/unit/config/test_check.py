@@ -19,12 +19,12 @@ KNOWN = {
 
 def test_an_option_that_is_not_active_yet_is_a_note(examine_text: Examine) -> None:
     config, problems = examine_text(
-        f'{SERVER}uid = "www-data"\n{VHOST}cache = 64\nwebsocket-accept = "node"\n'
+        f'{SERVER}certificate = "a.pem"\n{VHOST}cache = 64\nwebsocket-accept = "node"\n'
     )
 
     assert config is not None
     assert [(problem.severity, problem.line, problem.key, problem.message) for problem in problems] == [
-        ("note", 4, "uid", "not active yet"),
+        ("note", 4, "certificate", "not active yet"),
         ("note", 7, "cache", "not active yet"),
         ("note", 8, "websocket-accept", "not active yet"),
     ]

@@ -1,0 +1,129 @@
+"""Where a request goes: a new session on an instance the selector picks, or the session there is.
+
+Encodes the head, offers it, and tells the stream who has it. Knows no message that comes back; selectors and
+encoders were resolved at start.
+"""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from blastbeat.counters import ANSWERS
+from blastbeat.errors import ClientError
+from blastbeat.events import CloseReason
+from blastbeat.exchange import Exchange
+from blastbeat.instance import Instance
+from blastbeat.session import Session
+from blastbeat.virtualhost import VirtualHost
+
+if TYPE_CHECKING:
+    from blastbeat.dispatcher import Dispatcher
+    from blastbeat.stream import Stream
+
+log = logging.getLogger(__name__)
+
+
+class Placement:
+    """`session_share`, `credit`: bytes."""
+
+    def __init__(self, dispatcher: Dispatcher, *, session_share: int, credit: int) -> None:
+        self._dispatcher = dispatcher
+        self._sessions = dispatcher.sessions
+        self._session_share = session_share
+        self._credit = credit
+
+    def place(self, stream: Stream, exchange: Exchange, none_left: int = 503) -> None:
+        """Begin a new session on an instance the selector picks; `none_left` answers where there is none."""
+        virtualhost = stream.virtualhost
+        assert virtualhost is not None and exchange.request is not None
+        full = self._sessions.find_limit(virtualhost)
+        if full:
+            stream.fail(503, CloseReason.LIMIT, full)
+            return
+        body = self._encode(stream, exchange, virtualhost)
+        if body is None:
+            return
+        candidates = virtualhost.candidates(exchange.node_names, exchange.tried)
+        while candidates:
+            instance = self._select(virtualhost, candidates, exchange)
+            if instance is None:
+                break
+            if self._open(stream, exchange, virtualhost, instance, body):
+                return
+            candidates.remove(instance)
+        detail = "no other instance" if exchange.hops else "no instance available"
+        stream.fail(none_left, CloseReason.NO_INSTANCE, detail)
+
+    def _encode(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> bytes | None:
+        """The body of the request's message; None when the stream was answered instead."""
+        assert exchange.request is not None
+        try:
+            body = virtualhost.encode_request(exchange.request)
+            if isinstance(body, bytes):
+                return body
+            raise TypeError(f"{type(body).__name__} instead of bytes")
+        except ClientError as error:
+            status = error.status if error.status in ANSWERS else 500
+            stream.fail(status, CloseReason.REFUSED, error.reason)
+        except Exception:
+            log.exception("encoder %r failed", virtualhost.request_type)
+            stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
+        return None
+
+    def _select(
+        self, virtualhost: VirtualHost, candidates: list[Instance], exchange: Exchange
+    ) -> Instance | None:
+        assert exchange.request is not None
+        views = [instance.view for instance in candidates]
+        try:
+            chosen = virtualhost.select(views, exchange.request)
+        except Exception:
+            log.exception("virtualhost %s: the selector failed", virtualhost.name)
+            return None
+        if chosen is None:
+            return None
+        for instance in candidates:
+            if instance.view is chosen:
+                return instance
+        log.error("virtualhost %s: the selector chose %r, which was not offered", virtualhost.name, chosen)
+        return None
+
+    def _open(
+        self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost, instance: Instance, body: bytes
+    ) -> bool:
+        sid = self._sessions.mint()
+        if not instance.router.offer(instance, sid, virtualhost.request_type, body):
+            return False
+        session = Session(
+            sid,
+            virtualhost,
+            instance,
+            stream.client,
+            stream,
+            self._dispatcher.counters,
+            share=self._session_share,
+            window=self._credit,
+        )
+        self._sessions.add(session)
+        session.begin(exchange)
+        self._dispatcher.notice(self._dispatcher.lifecycle.session_opened, session, None)
+        self._forwarded(stream, exchange, session)
+        return True
+
+    def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
+        """The next request of a persistent connection, to the instance it is pinned to."""
+        virtualhost, instance = session.virtualhost, session.instance
+        body = self._encode(stream, exchange, virtualhost)
+        if body is None:
+            return
+        session.begin(exchange)
+        instance.router.send(instance, session.sid, virtualhost.request_type, body)
+        self._forwarded(stream, exchange, session)
+
+    def _forwarded(self, stream: Stream, exchange: Exchange, session: Session) -> None:
+        exchange.identity = session.instance.identity.decode("ascii", "replace")
+        head = exchange.head
+        if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
+            stream.client.send_continue()
+        stream.forward(exchange, session)

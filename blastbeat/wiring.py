@@ -1,0 +1,121 @@
+"""Connects the parts of a server with each other: sessions, dispatcher, admission, timers, outputs.
+
+Made once per server, when its event loop runs. Binds nothing; what is configured is read here, and may be
+read again by `new_context`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+from anyio.abc import TaskGroup
+
+from blastbeat.admission import Admission
+from blastbeat.assembly import Parts
+from blastbeat.config.model import Address, Config, VirtualHostConfig
+from blastbeat.counters import Counters
+from blastbeat.dispatcher import Dispatcher
+from blastbeat.forwarding import TrustedProxies
+from blastbeat.interfaces import Clock, DriverFactory, HttpLimits
+from blastbeat.lifecycle import Lifecycle
+from blastbeat.sessions import Sessions
+from blastbeat.transport.clock import DateField
+from blastbeat.transport.context import ConnectionContext
+from blastbeat.transport.outputs import OutputAccount, Outputs
+from blastbeat.transport.randomness import Randomness
+from blastbeat.transport.timers import TimerWheel
+
+log = logging.getLogger(__name__)
+
+
+class Wiring:
+    """`context` is what new client connections share; those that are open keep the one they began with."""
+
+    def __init__(
+        self,
+        config: Config,
+        parts: Parts,
+        lifecycle: Lifecycle,
+        counters: Counters,
+        clock: Clock,
+        loop: asyncio.AbstractEventLoop,
+        tasks: TaskGroup,
+    ) -> None:
+        randomness = Randomness()
+        self.timers = TimerWheel(loop, clock, shortest_timeout(config))
+        self.sessions = Sessions(config.server.sessions, randomness.take, counters)
+        self.outputs = Outputs(loop)
+        self.account = OutputAccount(config.server.memory)
+        self.dispatcher = Dispatcher(
+            parts.decoders,
+            self.sessions,
+            lifecycle,
+            counters,
+            clock,
+            session_share=config.server.session_share,
+            credit=config.server.credit,
+            flush=self.outputs.flush,
+        )
+        self._clock, self._counters, self._loop, self._tasks = clock, counters, loop, tasks
+        self._date = DateField()
+        self.dispatcher.admission = Admission(
+            parts.hosts, self.sessions, self.dispatcher, self._spawn, randomness.hex_id
+        )
+        self.dispatcher.virtualhosts = parts.virtualhosts
+        for router in parts.routers.values():
+            router.sink = self.dispatcher
+            self.dispatcher.tables[router] = router.table
+        self.context = self.new_context(config, parts.driver)
+
+    def new_context(self, config: Config, driver: DriverFactory) -> ConnectionContext:
+        """What client connections share, as `config` wants it."""
+        server = config.server
+        return ConnectionContext(
+            config=server,
+            limits=HttpLimits(server.max_head, server.max_uri, server.max_headers),
+            driver=driver,
+            dispatcher=self.dispatcher,
+            clock=self._clock,
+            counters=self._counters,
+            timers=self.timers,
+            outputs=self.outputs,
+            account=self.account,
+            trusted_proxies=TrustedProxies(server.trusted_proxies),
+            date_now=self._date.now,
+            loop=self._loop,
+        )
+
+    def _spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        scope = anyio.CancelScope()
+        self._tasks.start_soon(_isolated, work, scope)
+        return scope.cancel
+
+
+def client_addresses(config: Config) -> list[Address]:
+    """Every address that clients are accepted on, once."""
+    own = [address for each in config.virtualhosts for address in each.bind]
+    return list(dict.fromkeys((*config.server.bind, *own)))
+
+
+async def _isolated(work: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
+    """A fault in what is done for one request must not end the task group, and the server with it."""
+    try:
+        with scope:
+            await work
+    except Exception:
+        log.exception("a request broke while it was looked at")
+    finally:
+        work.close()  # where it was cancelled before it began
+
+
+def shortest_timeout(config: Config) -> float:
+    """The shortest timeout any deadline of a connection may be made of, seconds."""
+    timeouts = [config.server.header_timeout]
+    for each in (VirtualHostConfig(""), *config.virtualhosts):
+        timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
+        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time)
+    return min((timeout for timeout in timeouts if timeout), default=1.0)

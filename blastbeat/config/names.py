@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from blastbeat.config.model import Address, NodeRef, PluginRef
-from blastbeat.config.values import BadValue, Kind, split_words
+from blastbeat.config.values import MAX_SOCKET_PATH, BadValue, Kind, split_words
 
 # An identity of ZeroMQ has at most 255 bytes, and an instance adds `/` and up to 64 of them to the name.
 MAX_NODE_NAME = 190
@@ -108,9 +108,8 @@ class EndpointKind(Kind):
         if not separator or not rest or not text.isprintable():
             raise BadValue("is not an endpoint; write tcp://host:port or ipc://path")
         if transport == "ipc":
-            # sun_path of Linux holds 108 bytes with the closing NUL.
-            if len(rest.encode(errors="replace")) > 107:
-                raise BadValue("has a path of more than 107 bytes, more than a socket can have")
+            if len(rest.encode(errors="replace")) > MAX_SOCKET_PATH:
+                raise BadValue(f"has a path of more than {MAX_SOCKET_PATH} bytes, more than a socket can have")
         elif transport == "tcp":
             self._check_tcp(rest)
         else:

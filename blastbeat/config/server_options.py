@@ -10,7 +10,7 @@ from functools import partial
 from blastbeat.config.model import GIB, KIB, MIB
 from blastbeat.config.names import AddressKind, DriverKind, EndpointKind, NetworkKind
 from blastbeat.config.option import PLUGINS, SERVER, Option
-from blastbeat.config.values import SIZE, TIME, Account, Choice, Count, LogTarget, Path, Words
+from blastbeat.config.values import SIZE, TIME, Account, Choice, Count, LogTarget, Path, SocketPath, Words
 
 DAY = 86400.0
 WORD = Words("names", r"[A-Za-z0-9_.*-]+", "write names with spaces between them")
@@ -274,7 +274,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     ),
     _server(
         "control",
-        Path(),
+        SocketPath(),
         explanation="Unix socket that the commands reload and status speak to the server by; "
         "open to its own user only.",
         example="/run/blastbeat/control.sock",

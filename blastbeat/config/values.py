@@ -45,6 +45,9 @@ class Kind:
         return value
 
 
+MAX_SOCKET_PATH = 107
+"""Bytes: Linux's `sun_path` holds 108, with the closing NUL."""
+
 # 18 digits hold every bound there is, and keep int() away from its limit on long texts.
 _NUMBER = re.compile(r"([0-9]{1,18}(?:\.[0-9]{1,9})?)\s*([A-Za-z/]*)", re.ASCII)
 
@@ -193,6 +196,18 @@ class Path(Text):
 
     def locate(self, value: Any, folder: str) -> Any:
         return os.path.join(folder, value) if value else value
+
+
+class SocketPath(Path):
+    """The path of a unix socket that the server makes."""
+
+    label = "path"
+
+    def parse(self, value: object) -> str:
+        text = super().parse(value)
+        if len(text.encode(errors="replace")) > MAX_SOCKET_PATH:
+            raise BadValue(f"is longer than {MAX_SOCKET_PATH} bytes, more than a socket's path can have")
+        return text
 
 
 @dataclass(frozen=True)

@@ -109,7 +109,7 @@ class EndpointKind(Kind):
             raise BadValue("is not an endpoint; write tcp://host:port or ipc://path")
         if transport == "ipc":
             if len(rest.encode(errors="replace")) > MAX_SOCKET_PATH:
-                raise BadValue(f"has a path of more than {MAX_SOCKET_PATH} bytes, more than a socket can have")
+                raise BadValue(f"has a path of more than {MAX_SOCKET_PATH} bytes, the most for a socket")
         elif transport == "tcp":
             self._check_tcp(rest)
         else:

@@ -8,35 +8,22 @@ Pure: the time is passed in, messages leave through a `ControlSender`, and what 
 from __future__ import annotations
 
 import logging
-import re
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
 from typing import TypeAlias
 
 from blastbeat.counters import Counters
 from blastbeat.instance import NEVER, ControlSender, Instance, InstanceRouter, NodeSink, Outcome
-from blastbeat.interfaces import InstanceView, Options
+from blastbeat.interfaces import Options
 from blastbeat.messages import CREDIT, DRAIN, PING, SPAWN, Capabilities, parse_capabilities
-from blastbeat.ratelimit import RateLimit
+from blastbeat.roster import Roster
 
 logger = logging.getLogger(__name__)
 
 SILENT_AFTER = 3  # ping periods
 FORGOTTEN_AFTER = 10  # ping periods
 MAX_REMEMBERED = 4096  # identities that were told `spawn`
-_WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
 
 Peer: TypeAlias = tuple[str, int]  # address, empty where there is none, and descriptor of its connection
-
-
-@dataclass(slots=True)
-class _Expected:
-    """What is configured of one node name."""
-
-    grace: float
-    max_instances: int
-    options: Options
-    instances: list[Instance] = field(default_factory=list)
 
 
 class NodeTable:
@@ -51,62 +38,35 @@ class NodeTable:
         self._ping_freq = ping_freq
         self._credit = credit
         self._endpoint = endpoint
-        self._expected: dict[str, _Expected] = {}
-        self._instances: dict[bytes, Instance] = {}
+        self._roster = Roster(router, counters, endpoint)
+        self.find = self._roster.find
         self._spawned: dict[bytes, None] = {}
         self._blind: set[str] = set()  # names that were told to be available unheard
         self._now = NEVER  # the last time that was passed in
-        self._rate_limit = RateLimit()
 
     # ------------------------------------------------------------ names
 
     def expect(self, name: str, grace: float, max_instances: int, options: Options | None = None) -> None:
         """A configured node name, pinged from now on. Said twice, the more generous figures hold."""
-        expected = self._expected.get(name)
-        if expected is not None:
-            expected.grace = max(expected.grace, grace)
-            expected.max_instances = max(expected.max_instances, max_instances)
-            return
-        self._expected[name] = _Expected(grace, max_instances, options or {})
-        self._new_instance(name.encode(), name)
-
-    def find(self, identity: bytes) -> Instance | None:
-        """The instance with this routing id, whatever its state."""
-        return self._instances.get(identity)
+        self._roster.expect(name, grace, max_instances, options)
 
     def instances(self, name: str) -> Sequence[Instance]:
         """All instances of a node name in whatever state, the configured one included."""
-        expected = self._expected.get(name)
-        return expected.instances if expected is not None else ()
+        return self._roster.instances(name)
 
     def __iter__(self) -> Iterator[Instance]:
-        return iter(list(self._instances.values()))
+        return iter(self._roster)
 
     @property
     def shortest_grace(self) -> float:
-        return min((expected.grace for expected in self._expected.values()), default=self._ping_freq)
-
-    def _new_instance(self, identity: bytes, node: str) -> Instance:
-        expected = self._expected[node]
-        view = InstanceView(node, identity.decode(errors="replace"), self._endpoint, options=expected.options)
-        instance = Instance(identity, node, self._router, view)
-        self._instances[identity] = instance
-        expected.instances.append(instance)
-        return instance
-
-    def _remove(self, instance: Instance) -> None:
-        """A configured name stays, as an instance that nobody has heard of yet."""
-        del self._instances[instance.identity]
-        self._expected[instance.node].instances.remove(instance)
-        if instance.is_configured:
-            self._new_instance(instance.identity, instance.node)
+        return self._roster.shortest_grace(self._ping_freq)
 
     # ------------------------------------------------------------ what nodes say
 
     def heard(self, identity: bytes, now: float, peer: Callable[[], Peer] | None = None) -> Instance | None:
         """A valid message came from this routing id: a sign of life. None when nobody may speak as that; it
         is counted. `peer` tells where the message came from; it is only called when that matters."""
-        instance = self._instances.get(identity) or self._newcomer(identity, now)
+        instance = self.find(identity) or self._roster.newcomer(identity, now)
         if instance is None:
             return None
         instance.heard_at = self._now = now
@@ -164,28 +124,6 @@ class NodeTable:
             instance.is_gone = instance.is_blocked = True
             self.sink.instance_gone(instance, "drained: its last session is over")
 
-    def _newcomer(self, identity: bytes, now: float) -> Instance | None:
-        name, slash, word = identity.partition(b"/")
-        expected = self._expected.get(name.decode(errors="replace"))
-        if expected is None or not slash or _WORD.fullmatch(word) is None:
-            self._refuse("messages.dropped.unknown-node", f"no node is called {identity!r}", now)
-            return None
-        named = [instance for instance in expected.instances if not instance.is_configured]
-        if len(named) >= expected.max_instances:
-            drained = next((each for each in named if each.drained_at is not None), None)
-            if drained is None:
-                limit = f"{identity!r} is one too many: instances = {expected.max_instances}"
-                self._refuse("messages.dropped.instances", limit, now)
-                return None
-            self._remove(drained)
-        return self._new_instance(identity, name.decode())
-
-    def _refuse(self, counter: str, what: str, now: float) -> None:
-        self._counters.add(counter)
-        suppressed = self._rate_limit.allow(counter, now)
-        if suppressed is not None:
-            logger.warning("%s: %s; message dropped (%d more like it)", self._endpoint, what, suppressed)
-
     def _put_in_force(self, instance: Instance, known: Capabilities) -> None:
         """Another set of words than before is answered; it is in force on our side as of then."""
         if known.words == instance.capabilities and known.credit == instance.credit:
@@ -218,7 +156,7 @@ class NodeTable:
         for instance in self:
             if instance.drained_at is not None:
                 if descriptors is None or instance.descriptor in descriptors:
-                    self._remove(instance)
+                    self._roster.remove(instance)
             elif not instance.is_gone:
                 # Who speaks next under this name may be somebody else.
                 instance.is_steady = instance.is_verified = False
@@ -245,7 +183,7 @@ class NodeTable:
             if since is not None or now - max(instance.heard_at, instance.pinged_at) >= self._ping_freq:
                 self._ping(instance, now)
             if since is not None and instance.unreachable_since is not None:
-                if now - since >= self._expected[instance.node].grace:
+                if now - since >= self._roster.grace(instance.node):
                     self._go(instance, f"no route to it for {now - since:.1f} s")
                     continue
             self._judge(instance, now, "connected" if since is None else "connected again")
@@ -319,7 +257,7 @@ class NodeTable:
         instance.is_gone = instance.is_blocked = True
         instance.is_available = instance.is_steady = False
         instance.outbox.clear()
-        self._remove(instance)
+        self._roster.remove(instance)
         self._counters.add("nodes.gone")
         self.sink.instance_gone(instance, reason)
 
@@ -329,14 +267,14 @@ class NodeTable:
         if instance.is_configured or instance.sessions or quiet <= FORGOTTEN_AFTER * self._ping_freq:
             return
         if instance.drained_at is not None:
-            self._remove(instance)
+            self._roster.remove(instance)
         else:
             self._go(instance, f"forgotten: not heard from for {quiet:.1f} s")
 
     def _renew(self, instance: Instance, now: float) -> Instance:
         """A drained instance speaks again of its own accord: it begins anew."""
-        self._remove(instance)
-        fresh = self._instances.get(instance.identity) or self._new_instance(instance.identity, instance.node)
+        self._roster.remove(instance)
+        fresh = self.find(instance.identity) or self._roster.add(instance.identity, instance.node)
         fresh.heard_at = now
         self._come(fresh)
         self._verify(fresh, (instance.address or "", instance.descriptor))

@@ -34,14 +34,14 @@ class Sessions:
         if self._limit and len(self.by_sid) >= self._limit:
             return f"the server's {self._limit} sessions are in use"
         limit = virtualhost.config.sessions
-        if limit and virtualhost.sessions >= limit:
+        if limit and virtualhost.count.open >= limit:
             return f"the virtualhost's {limit} sessions are in use"
         return ""
 
     def add(self, session: Session) -> None:
         """A session begins; its instance knows it by its sid from here on."""
         self.by_sid[session.sid] = session
-        session.virtualhost.sessions += 1
+        session.virtualhost.count.open += 1
         instance = session.instance
         instance.sessions[session.sid] = session
         self._counters.add("sessions.opened")
@@ -52,5 +52,5 @@ class Sessions:
         if self.by_sid.pop(session.sid, None) is None:
             return
         instance.sessions.pop(session.sid, None)
-        session.virtualhost.sessions -= 1
+        session.virtualhost.count.open -= 1
         self._counters.add("sessions.closed")

@@ -22,11 +22,23 @@ class Select(Protocol):
     def __call__(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView | None: ...
 
 
+class SessionCount:
+    """How many sessions of a virtualhost are open: one object for all that count together, so that it
+    outlives a reload of the configuration."""
+
+    __slots__ = ("open",)
+
+    def __init__(self) -> None:
+        self.open = 0
+
+
 class VirtualHost:
-    """One customer's site. `sessions` counts what is open now."""
+    """One customer's site. `count` is handed in where others count with it: what its name had before the
+    configuration was read again, or a virtualhost's for its routes."""
 
     __slots__ = (
         "config",
+        "count",
         "encode_request",
         "filters",
         "host",
@@ -38,7 +50,6 @@ class VirtualHost:
         "request_type",
         "retry_methods",
         "select",
-        "sessions",
         "table",
         "watches_data",
         "watches_responses",
@@ -55,6 +66,7 @@ class VirtualHost:
         filters: Sequence[Filter] = (),
         node_authenticators: Sequence[NodeAuthenticator] = (),
         request_authenticators: Sequence[RequestAuthenticator] = (),
+        count: SessionCount | None = None,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -68,11 +80,16 @@ class VirtualHost:
         self.node_names = tuple(node.name for node in config.nodes)
         self.host = HostFacts.of(config.name, raw_path_info=config.path_info == "raw")
         self.retry_methods = tuple(method.encode() for method in config.retry_methods)
-        self.sessions = 0
+        self.count = count or SessionCount()
         # A filter that does not override a method is not called for it.
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)
         self.needs_view = bool(self.filters or self.request_authenticators)
+
+    @property
+    def sessions(self) -> int:
+        """Sessions open now, of all that count together."""
+        return self.count.open
 
     def candidates(self, names: Sequence[str], tried: set[Instance]) -> list[Instance]:
         """Instances that may take a new session: available, agreed to by the authenticators, not yet

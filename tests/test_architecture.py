@@ -37,6 +37,7 @@ LEVELS = {
     "blastbeat.lifecycle": 3,
     "blastbeat.instance": 4,
     "blastbeat.nodes": 4,
+    "blastbeat.roster": 4,
     "blastbeat.outbox": 4,
     "blastbeat.exchange": 4,
     "blastbeat.response": 4,

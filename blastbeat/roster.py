@@ -1,0 +1,112 @@
+"""The node names of one ROUTER and the instances there are of each: who may speak, and as whom.
+
+Knows nothing of life and death: whether an instance is there is the node table's business (`nodes.py`).
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+
+from blastbeat.counters import Counters
+from blastbeat.instance import ControlSender, Instance
+from blastbeat.interfaces import InstanceView, Options
+from blastbeat.ratelimit import RateLimit
+
+logger = logging.getLogger(__name__)
+
+_WORD = re.compile(rb"[A-Za-z0-9._-]{1,64}")
+
+
+@dataclass(slots=True)
+class _Expected:
+    """What is configured of one node name."""
+
+    grace: float
+    max_instances: int
+    options: Options
+    instances: list[Instance] = field(default_factory=list)
+
+
+class Roster:
+    """`endpoint` is the ROUTER's name, for views and log lines. Times are seconds."""
+
+    def __init__(self, router: ControlSender, counters: Counters, endpoint: str) -> None:
+        self._router = router
+        self._counters = counters
+        self._endpoint = endpoint
+        self._expected: dict[str, _Expected] = {}
+        self._instances: dict[bytes, Instance] = {}
+        self._rate_limit = RateLimit()
+
+    def expect(self, name: str, grace: float, max_instances: int, options: Options | None = None) -> None:
+        """A configured node name. Said twice, the more generous figures hold."""
+        expected = self._expected.get(name)
+        if expected is not None:
+            expected.grace = max(expected.grace, grace)
+            expected.max_instances = max(expected.max_instances, max_instances)
+            return
+        self._expected[name] = _Expected(grace, max_instances, options or {})
+        self.add(name.encode(), name)
+
+    def find(self, identity: bytes) -> Instance | None:
+        """The instance with this routing id, whatever its state."""
+        return self._instances.get(identity)
+
+    def instances(self, name: str) -> Sequence[Instance]:
+        """All instances of a node name in whatever state, the configured one included."""
+        expected = self._expected.get(name)
+        return expected.instances if expected is not None else ()
+
+    def __iter__(self) -> Iterator[Instance]:
+        return iter(list(self._instances.values()))
+
+    def grace(self, name: str) -> float:
+        """Seconds an expected name may be without a route."""
+        return self._expected[name].grace
+
+    def shortest_grace(self, default: float) -> float:
+        """Of all names; `default` where there are none."""
+        return min((expected.grace for expected in self._expected.values()), default=default)
+
+    def add(self, identity: bytes, node: str) -> Instance:
+        """A new instance of an expected name."""
+        expected = self._expected[node]
+        view = InstanceView(node, identity.decode(errors="replace"), self._endpoint, options=expected.options)
+        instance = Instance(identity, node, self._router, view)
+        self._instances[identity] = instance
+        expected.instances.append(instance)
+        return instance
+
+    def remove(self, instance: Instance) -> None:
+        """A configured name stays, as an instance that nobody has heard of yet."""
+        del self._instances[instance.identity]
+        self._expected[instance.node].instances.remove(instance)
+        if instance.is_configured:
+            self.add(instance.identity, instance.node)
+
+    def newcomer(self, identity: bytes, now: float) -> Instance | None:
+        """Who speaks under a routing id that is not known: a further instance of an expected name, or None,
+        counted and logged, when nobody may. One that has drained makes room."""
+        name, slash, word = identity.partition(b"/")
+        expected = self._expected.get(name.decode(errors="replace"))
+        if expected is None or not slash or _WORD.fullmatch(word) is None:
+            self._refuse("messages.dropped.unknown-node", f"no node is called {identity!r}", now)
+            return None
+        named = [instance for instance in expected.instances if not instance.is_configured]
+        if len(named) >= expected.max_instances:
+            drained = next((each for each in named if each.drained_at is not None), None)
+            if drained is None:
+                limit = f"{identity!r} is one too many: instances = {expected.max_instances}"
+                self._refuse("messages.dropped.instances", limit, now)
+                return None
+            self.remove(drained)
+        return self.add(identity, name.decode())
+
+    def _refuse(self, counter: str, what: str, now: float) -> None:
+        self._counters.add(counter)
+        suppressed = self._rate_limit.allow(counter, now)
+        if suppressed is not None:
+            logger.warning("%s: %s; message dropped (%d more like it)", self._endpoint, what, suppressed)

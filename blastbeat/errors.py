@@ -51,6 +51,10 @@ class StartError(BlastBeatError):
     """The server could not start although its configuration is good, e.g. an address in use (exit code 3)."""
 
 
+class ControlError(BlastBeatError):
+    """A command for a running server that did not reach it, or that it refused (exit code 1)."""
+
+
 class PluginError(BlastBeatError):
     """A plugin could not be loaded, or broke its contract. `plugin` is the name it is known by."""
 

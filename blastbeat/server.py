@@ -25,6 +25,7 @@ from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.transport.clock import SystemClock
 from blastbeat.transport.connection import Connection
+from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener
 from blastbeat.wiring import Wiring, client_addresses
 
@@ -35,7 +36,8 @@ class Server:
     """Built from a configuration; `run` once. `plugins` are further plugin objects beside the configured
     ones.
 
-    After `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures.
+    After `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures. Who can do
+    something for the operator tells `control`.
     """
 
     def __init__(self, config: Config, *, plugins: Sequence[object] = ()) -> None:
@@ -52,6 +54,7 @@ class Server:
         self._listeners: list[Listener] = []
         self._open: set[Connection] = set()
         self.wiring: Wiring | None = None
+        self.control = ControlSocket(config.server.control)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: anyio.Event | None = None
         self._abort_asked: anyio.Event | None = None
@@ -120,6 +123,7 @@ class Server:
                 listener.close()
             for router in parts.routers.values():
                 router.close()
+            self.control.close()
             if self._started_at:
                 self._tell(self._lifecycle.server_stopped)
             tasks.cancel_scope.cancel()
@@ -133,6 +137,7 @@ class Server:
         handle_signals: bool,
     ) -> None:
         assert self._loop is not None and self._stop_asked is not None
+        self.control.open()
         for listener in self._listeners:
             self.addresses += await listener.open()
         for router in parts.routers.values():
@@ -142,6 +147,7 @@ class Server:
             await listener.start()
         if handle_signals:
             await tasks.start(self._watch_signals)
+        await self.control.start(tasks)
         self._started_at = self._clock.wall()
         self._tell(self._lifecycle.server_started)
         if ready is not None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
 from blastbeat.events import CloseReason, Request
+from blastbeat.paths import normalise
 
 Options: TypeAlias = Mapping[str, Any]
 """The validated option table a factory gets, e.g. ``{"key": "cookie:id"}`` for ``selector = hash
@@ -61,6 +62,17 @@ class RequestView:
     request: Request
     connection: ConnectionView
     notes: dict[str, Any] = field(default_factory=dict)
+    _path: bytes = field(default=b"", init=False, repr=False, compare=False)
+    _path_of: bytes | None = field(default=None, init=False, repr=False, compare=False)
+
+    @property
+    def path(self) -> bytes:
+        """The path to compare with, `blastbeat.paths.normalise` of the target: whatever way the client
+        spelled it, the same place has the same path. After a rewrite it is the new target's."""
+        target = self.request.target
+        if target is not self._path_of:
+            self._path, self._path_of = normalise(target), target
+        return self._path
 
 
 @dataclass(frozen=True, slots=True)

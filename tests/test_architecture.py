@@ -20,6 +20,7 @@ LEVELS = {
     "blastbeat.counters": 0,
     "blastbeat.messages": 1,
     "blastbeat.headers": 1,
+    "blastbeat.paths": 1,
     "blastbeat.views": 1,
     "blastbeat.interfaces": 1,
     "blastbeat.gates": 1,
@@ -94,6 +95,7 @@ PUBLIC = {
     "blastbeat.messages",
     "blastbeat.headers",
     "blastbeat.interfaces",
+    "blastbeat.paths",
     "blastbeat.views",
 }
 

@@ -14,7 +14,6 @@ TESTS = ROOT / "tests"
 EXCEPTIONS = {
     "blastbeat.__main__": "one call; tests/integration start the server by it",
     "blastbeat.client": "declarations; the tests of streams and connections hold both sides to it",
-    "blastbeat.views": "declarations; the contract tests and integration tests read them",
     "blastbeat.transport.context": "declarations; tests of connections make one",
     "blastbeat.config.model": "declarations; the tests of every option read them",
     "blastbeat.config.server_options": "declarations; tests of the table as a whole read them",

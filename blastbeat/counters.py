@@ -33,6 +33,14 @@ COUNTERS: dict[str, str] = {
     "answers.plugin": "requests that a filter or an authenticator answered",
     "responses.excess": "responses that were followed by more body than they had declared",
     "responses.cut": "responses cut before their end",
+    "responses.1xx": "exchanges that became WebSockets",
+    "responses.2xx": "exchanges answered with 2xx, by a node or the server",
+    "responses.3xx": "exchanges answered with 3xx",
+    "responses.4xx": "exchanges answered with 4xx",
+    "responses.5xx": "exchanges answered with 5xx",
+    "responses.none": "exchanges that ended unanswered",
+    "bytes.in": "bytes of request bodies, counted when their exchange is over",
+    "bytes.out": "bytes of response bodies, likewise",
     "hops.retried": "requests sent once more to another instance",
     # connections
     "connections.accepted": "client connections accepted",
@@ -49,7 +57,15 @@ COUNTERS: dict[str, str] = {
     "nodes.silent": "instances that stopped answering",
     "nodes.gone": "instances without a route for `node-grace`",
     "nodes.handshake-failed": "connections to a `zmq` endpoint that were not ZeroMQ's, or were refused",
+    # logs
+    "log.lines-lost.access": "lines of the access log that could not be written, or not in time",
+    "log.lines-lost.error": "the same for the error log",
 }
+
+STATUS_COUNTERS = {digit: f"responses.{digit}xx" for digit in range(1, 6)}
+"""The counter of a status, by its first digit; for any other `NO_STATUS`."""
+
+NO_STATUS = "responses.none"
 
 COUNTERS |= {each.counter: f"exchanges that ended with `{each.value}`" for each in CloseReason}
 COUNTERS |= {f"answers.{status}": f"requests the server itself answered with {status}" for status in ANSWERS}

@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
-from blastbeat.counters import Counters
+from blastbeat.counters import NO_STATUS, STATUS_COUNTERS, Counters
 from blastbeat.errors import NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
@@ -82,8 +82,12 @@ class Dispatcher:
         notice = self.lifecycle.exchange_closed
         if notice is not None:
             notice(exchange.figures(stream.client.view, self.clock.monotonic()))
-        self.counters["responses.completed" if exchange.response_done else "responses.cut"] += 1
-        self.counters[exchange.reason.counter] += 1
+        counters = self.counters
+        counters["responses.completed" if exchange.response_done else "responses.cut"] += 1
+        counters[exchange.reason.counter] += 1
+        counters[STATUS_COUNTERS.get(exchange.status // 100, NO_STATUS)] += 1
+        counters["bytes.in"] += exchange.bytes_in
+        counters["bytes.out"] += exchange.bytes_out
 
     # ------------------------------------------------------------ messages from nodes (NodeSink)
 

@@ -20,6 +20,7 @@ from blastbeat.config.model import Address, Config
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.errors import BlastBeatError
+from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
@@ -55,6 +56,7 @@ class Server:
         self._open: set[Connection] = set()
         self.wiring: Wiring | None = None
         self.control = ControlSocket(config.server.control)
+        self.figures_log: FiguresLog
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: anyio.Event | None = None
         self._abort_asked: anyio.Event | None = None
@@ -68,6 +70,18 @@ class Server:
     def connection_count(self) -> int:
         """Client connections open now."""
         return len(self._open)
+
+    def figures(self) -> Figures:
+        """What there is and was counted, now. Call it in the server's loop."""
+        wiring = self.wiring
+        return take_figures(
+            self._clock.monotonic(),
+            self.counters,
+            wiring.dispatcher.tables.values() if wiring is not None else (),
+            connections=self.connection_count,
+            sessions=self.session_count,
+            client_bytes=wiring.account.total if wiring is not None else 0,
+        )
 
     def stop(self) -> None:
         """Finish what runs and end; called again, end at once. Safe from any thread."""
@@ -109,6 +123,7 @@ class Server:
         self, parts: Parts, tasks: TaskGroup, ready: Callable[[Server], None] | None, handle_signals: bool
     ) -> None:
         assert self._loop is not None
+        self.figures_log = FiguresLog(self._loop.call_later, self.figures)
         wiring = self.wiring = Wiring(
             self.config, parts, self._lifecycle, self.counters, self._clock, self._loop, tasks
         )
@@ -118,6 +133,7 @@ class Server:
         try:
             await self._serve(parts, wiring.dispatcher, tasks, ready, handle_signals)
         finally:
+            self.figures_log.set_period(0)
             wiring.timers.close()
             for listener in self._listeners:
                 listener.close()
@@ -150,6 +166,7 @@ class Server:
         await self.control.start(tasks)
         self._started_at = self._clock.wall()
         self._tell(self._lifecycle.server_started)
+        self.figures_log.set_period(self.config.server.stats_freq)
         if ready is not None:
             ready(self)
         await self._stop_asked.wait()

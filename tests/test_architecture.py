@@ -61,6 +61,7 @@ LEVELS = {
     "blastbeat.wiring": 8,
     "blastbeat.server": 8,
     "blastbeat.preflight": 8,
+    "blastbeat.figures": 8,
     "blastbeat.logs": 8,
     "blastbeat.testing": 8,
     "blastbeat.cli": 9,

@@ -40,5 +40,5 @@ def test_a_name_that_is_not_declared_is_a_defect_that_shows() -> None:
 
 @pytest.mark.parametrize(("name", "meaning"), COUNTERS.items())
 def test_names_have_one_shape_and_words(name: str, meaning: str) -> None:
-    assert re.fullmatch(r"[a-z]+(\.[a-z]+(-[a-z]+)*){1,2}|answers\.\d{3}", name)
+    assert re.fullmatch(r"[a-z]+(\.[a-z]+(-[a-z]+)*){1,2}|answers\.\d{3}|responses\.\dxx", name)
     assert meaning and not meaning.endswith(".") and "|" not in meaning

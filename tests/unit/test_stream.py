@@ -645,7 +645,8 @@ def test_the_figures_of_an_exchange() -> None:
     assert (view.duration, view.node_duration) == (7, 3)
     assert (view.virtualhost, view.identity, view.hops) == (engine.virtualhost.name, "app", 0)
     assert (view.reason, view.detail) == (CloseReason.COMPLETE, "")
-    assert engine.counters["responses.completed"] == 1
+    assert engine.counters["responses.completed"] == engine.counters["responses.2xx"] == 1
+    assert (engine.counters["bytes.in"], engine.counters["bytes.out"]) == (4, 6)
 
 
 def test_ten_requests_of_one_connection_are_told_of_ten_times() -> None:

@@ -28,10 +28,12 @@ def visible(text: str) -> str:
 
 
 def welcome(
-    variables: Mapping[str, str], *, sid: bytes, packet_size: int, node: str, process: int, beats: int
+    variables: Mapping[str, str], *, sid: bytes, node: str, process: int, beats: int, word: str
 ) -> Page:
-    """The page at `/`: the request as the node received it, and the script that shows the stream
-    of `beats` lines."""
+    """The page at `/`: the request as the node received it, and what else there is to try.
+
+    `beats`: lines of the stream. `word`: what the page's own requests carry, so that their frames are found.
+    """
     rows = "\n".join(
         f'<tr><th scope="row">{visible(name)}</th><td>{visible(value) or "<i>empty</i>"}</td></tr>'
         for name, value in variables.items()
@@ -40,11 +42,12 @@ def welcome(
         "page.html",
         variables=rows,
         sid=sid.hex(),
-        packet_size=f"{packet_size:,}",
         node=visible(node),
         process=str(process),
         beats=str(beats),
         host=visible(variables.get("HTTP_HOST", "")),
+        word=visible(word),
+        scripts=_read("page.js"),
     )
 
 
@@ -59,11 +62,13 @@ def not_found(path: str) -> Page:
 
 def _fill(name: str, **values: str) -> Page:
     nonce = secrets.token_urlsafe(16)
-    template = Template((files(__package__) / name).read_text(encoding="utf-8"))
-    styles = (files(__package__) / "style.css").read_text(encoding="utf-8")
-    text = template.substitute(values, nonce=nonce, styles=styles)
+    text = Template(_read(name)).substitute(values, nonce=nonce, styles=_read("style.css"))
     policy = (
         f"default-src 'none'; style-src 'nonce-{nonce}'; script-src 'nonce-{nonce}'; img-src data:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     )
     return Page(text.encode("utf-8"), policy)
+
+
+def _read(name: str) -> str:
+    return (files(__package__) / name).read_text(encoding="utf-8")

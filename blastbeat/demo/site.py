@@ -6,154 +6,105 @@ is `(sid, type, body)`, and so is each answer. A page is a table entry in `ROUTE
 
 from __future__ import annotations
 
-import struct
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from blastbeat.demo import pages
+from blastbeat.demo.frames import Frames
+from blastbeat.demo.polls import Polls
+from blastbeat.demo.request import Message, Request, answer_page, read_variables
+from blastbeat.demo.streams import BEATS, Streams
+from blastbeat.demo.uploads import Uploads
 
-BEATS = 12
-"""Lines in one stream."""
-
-BEAT_SECONDS = 0.3
-
-MAX_STREAMS = 256
-"""Streams at one time; beyond them a request for one is answered with 503."""
-
-Message = tuple[bytes, bytes, bytes]
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A request head as the node received it. `variables` keep the order they were sent in."""
-
-    sid: bytes
-    variables: dict[str, str]
-    packet_size: int
-
-    @property
-    def method(self) -> str:
-        return self.variables.get("REQUEST_METHOD", "")
-
-    @property
-    def path(self) -> str:
-        return self.variables.get("PATH_INFO", "")
-
-
-@dataclass(slots=True)
-class Stream:
-    """A stream under way: the number of its next line, and when that is due (seconds)."""
-
-    beat: int
-    due: float
-
-
-def read_variables(packet: bytes) -> dict[str, str]:
-    """The CGI variables of a `uwsgi` message: four bytes of head, then `keylen key valuelen value …`."""
-    variables: dict[str, str] = {}
-    position = 4
-    while position + 2 <= len(packet):
-        pair = []
-        for _ in range(2):
-            (size,) = struct.unpack_from("<H", packet, position)
-            pair.append(packet[position + 2 : position + 2 + size].decode("utf-8", "backslashreplace"))
-            position += 2 + size
-        variables[pair[0]] = pair[1]
-    return variables
+__all__ = ["BEATS", "Message", "Site"]
 
 
 class Site:
-    """The demo's pages and the streams it has under way, one per session at most."""
+    """The demo's pages and what it has under way."""
 
-    def __init__(self, node: str, process: int) -> None:
+    def __init__(
+        self, node: str, process: int, new_word: Callable[[], str] = lambda: secrets.token_urlsafe(12)
+    ) -> None:
         self.node = node
         self.process = process
-        self._streams: dict[bytes, Stream] = {}
+        self.streams = Streams(process)
+        self.polls = Polls()
+        self.uploads = Uploads()
+        self.frames = Frames(new_word)
 
     def receive(self, sid: bytes, type: bytes, body: bytes, now: float) -> list[Message]:
         """The answers to one message. Types the demo has no use for are passed over."""
         if type == b"ping":
             return [(sid, b"pong", b"")]
         if type == b"uwsgi":
-            self._streams.pop(sid, None)
-            return self._answer(Request(sid, read_variables(body), len(body)), now)
-        if type == b"end":
-            self._streams.pop(sid, None)
-        return []
+            self._forget(sid)
+            answers = self._answer(Request(sid, read_variables(body), len(body)), body, now)
+        elif type == b"body":
+            self.frames.note("received", sid, type, body, now)
+            answers = self.uploads.receive(sid, body, now)
+        elif type == b"end":
+            self.frames.note("received", sid, type, body, now)
+            self._forget(sid)
+            return []
+        else:
+            return []
+        self.frames.note_sent(answers, now)
+        return answers
+
+    def _forget(self, sid: bytes) -> None:
+        for each in (self.streams, self.polls, self.uploads, self.frames):
+            each.forget(sid)
 
     def next_due(self) -> float | None:
-        """When `due` has something to send next; None while nothing is streaming."""
-        return min((stream.due for stream in self._streams.values()), default=None)
+        """When `due` has something to send next; None while nothing waits for its time."""
+        times = (self.streams.next_due(), self.polls.next_due(), self.frames.next_due())
+        return min((time for time in times if time is not None), default=None)
 
     def due(self, now: float) -> list[Message]:
-        """The lines whose time has come; after the last line the empty chunk that ends the response."""
-        messages: list[Message] = []
-        for sid, stream in list(self._streams.items()):
-            if stream.due > now:
-                continue
-            line = f"beat {stream.beat} of {BEATS} from process {self.process}\n"
-            messages.append((sid, b"chunk", line.encode()))
-            stream.beat += 1
-            stream.due = now + BEAT_SECONDS
-            if stream.beat > BEATS:
-                del self._streams[sid]
-                messages.append((sid, b"chunk", b""))
-        return messages
+        """What is to be sent because its time has come."""
+        messages = self.streams.due(now) + self.polls.due(now)
+        self.frames.note_sent(messages, now)
+        return messages + self.frames.due(now)
 
-    def _answer(self, request: Request, now: float) -> list[Message]:
+    def _answer(self, request: Request, packet: bytes, now: float) -> list[Message]:
         route = ROUTES.get(request.path)
         if route is None:
-            return _page(request, "404 Not Found", pages.not_found(request.path))
-        if request.method not in ("GET", "HEAD"):
-            page = pages.message("405", f"This page is read with GET, not with {request.method}.")
-            return _page(request, "405 Method Not Allowed", page, {"Allow": "GET, HEAD"})
-        return route(self, request, now)
+            return answer_page(request, "404 Not Found", pages.not_found(request.path))
+        if request.method not in route.methods:
+            allowed = ", ".join(route.methods)
+            text = f"This address is for {allowed}, not for {request.method}."
+            page = pages.message("405", text)
+            return answer_page(request, "405 Method Not Allowed", page, {"Allow": allowed})
+        if route.is_noted:
+            self.frames.begin(request, request.parameter("page"), packet, now)
+        return route.handle(self, request, packet, now)
 
-    def _welcome(self, request: Request, now: float) -> list[Message]:
-        page = pages.welcome(
-            request.variables,
-            sid=request.sid,
-            packet_size=request.packet_size,
-            node=self.node,
-            process=self.process,
-            beats=BEATS,
-        )
-        return _page(request, "200 OK", page)
-
-    def _stream(self, request: Request, now: float) -> list[Message]:
-        if len(self._streams) >= MAX_STREAMS:
-            page = pages.message("503", "Too many streams at one time. Try again in a few seconds.")
-            return _page(request, "503 Service Unavailable", page, {"Retry-After": "5"})
-        # No Content-Length: the length is not known yet, so every line travels as a chunk of its own.
-        fields = {"Content-Type": "text/plain; charset=utf-8", "Transfer-Encoding": "chunked"}
+    def _welcome(self, request: Request, packet: bytes, now: float) -> list[Message]:
+        word = ""
         if request.method == "GET":
-            self._streams[request.sid] = Stream(beat=1, due=now)
-        return [(request.sid, b"headers", _head("200 OK", fields))]
+            word = self.frames.new_page()
+            self.frames.begin(request, word, packet, now)
+        page = pages.welcome(
+            request.variables, sid=request.sid, node=self.node, process=self.process, beats=BEATS, word=word
+        )
+        return answer_page(request, "200 OK", page)
 
 
-Route = Callable[[Site, Request, float], list[Message]]
+@dataclass(frozen=True, slots=True)
+class Route:
+    """One address of the demo. `is_noted`: its frames are shown on the page that asks for it."""
+
+    handle: Callable[[Site, Request, bytes, float], list[Message]]
+    methods: tuple[str, ...] = ("GET", "HEAD")
+    is_noted: bool = True
+
 
 ROUTES: dict[str, Route] = {
-    "/": Site._welcome,
-    "/stream": Site._stream,
+    "/": Route(Site._welcome, is_noted=False),
+    "/stream": Route(lambda site, request, _, now: site.streams.begin(request, now)),
+    "/poll": Route(lambda site, request, _, now: site.polls.begin(request, now)),
+    "/knock": Route(lambda site, request, _, now: site.polls.knock(request, now), ("POST",)),
+    "/upload": Route(lambda site, request, _, now: site.uploads.begin(request, now), ("POST", "PUT")),
+    "/frames": Route(lambda site, request, _, now: site.frames.feed(request, now), ("GET",), False),
 }
-
-
-def _page(
-    request: Request, status: str, page: pages.Page, extra: dict[str, str] | None = None
-) -> list[Message]:
-    fields = {
-        "Content-Type": "text/html; charset=utf-8",
-        # With its length declared the response is complete without closing: the connection stays usable.
-        "Content-Length": str(len(page.html)),
-        "Content-Security-Policy": page.policy,
-        **(extra or {}),
-    }
-    head = (request.sid, b"headers", _head(status, fields))
-    return [head] if request.method == "HEAD" else [head, (request.sid, b"body", page.html)]
-
-
-def _head(status: str, fields: dict[str, str]) -> bytes:
-    fields = {**fields, "Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
-    lines = [f"HTTP/1.1 {status}", *(f"{name}: {value}" for name, value in fields.items()), "", ""]
-    return "\r\n".join(lines).encode("ascii")

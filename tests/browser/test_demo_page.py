@@ -96,3 +96,44 @@ def test_the_page_fits_every_screen(browser: Chromium, address: str) -> None:
     for width in (320, 390, 768, 1400):
         browser.resize(width, 900)
         assert browser.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_knock_answers_the_long_poll(browser: Chromium, address: str) -> None:
+    browser.open(address)
+    browser.wait_for('document.getElementById("poll-state")?.textContent.startsWith("Waiting")')
+    browser.evaluate('document.getElementById("knock").click()')
+    # The knock may have been faster than the poll it should wake.
+    browser.wait_for(
+        'document.querySelector("#knocks li") || !document.getElementById("knock").disabled'
+        ' && document.getElementById("knock").click()'
+    )
+    assert "the poll had waited" in browser.evaluate('document.querySelector("#knocks li").textContent')
+
+
+def test_an_upload_shows_its_progress_and_arrives_whole(browser: Chromium, address: str) -> None:
+    browser.open(address)
+    wait_for_stream(browser)
+    browser.evaluate('document.getElementById("send").click()')
+    browser.wait_for('!document.getElementById("upload-result").hidden')
+    result = browser.evaluate('document.getElementById("upload-result").innerText')
+    assert "16,777,216 bytes" in result and "the same as here" in result and "NOT" not in result
+    assert browser.evaluate('document.getElementById("progress").value') == 1
+
+
+def test_the_frames_of_each_request_are_shown(browser: Chromium, address: str, tmp_path: Path) -> None:
+    browser.open(address)
+    wait_for_stream(browser)
+    browser.evaluate('document.getElementById("send").click()')
+    browser.wait_for('document.querySelectorAll("#requests details").length >= 4')
+    browser.wait_for('document.getElementById("requests").textContent.includes("body ×")')
+    summaries = browser.evaluate(
+        '[...document.querySelectorAll("#requests summary")].map((s) => s.innerText)'
+    )
+    assert any(text.startswith("GET / ") for text in summaries)
+    assert any(text.startswith("GET /stream") for text in summaries)
+    assert any(text.startswith("POST /upload") for text in summaries)
+    stream = browser.evaluate(
+        '[...document.querySelectorAll("#requests details")]'
+        '.find((each) => each.innerText.includes("/stream")).querySelectorAll("tr").length'
+    )
+    assert stream == BEATS + 3  # the request, the head, each line, the last chunk

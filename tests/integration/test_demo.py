@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
 import http.client
+import json
 import os
 import re
 import signal
@@ -129,3 +131,38 @@ def test_a_busy_port_is_explained() -> None:
             demo.wait_silent()
             (line,) = demo.lines
             assert f"127.0.0.1:{port}" in line and "--port" in line
+
+
+def test_a_long_poll_waits_for_a_knock() -> None:
+    with running_demo() as (_, port), connected(port) as waiting, connected(port) as other:
+        waiting.request("GET", "/poll")
+        told = {"woken": 0}
+        while not told["woken"]:  # the poll may still be on its way to the node
+            other.request("POST", "/knock")
+            told = json.loads(other.getresponse().read())
+        answer = json.loads(waiting.getresponse().read())
+        assert answer["knock"] == told["knock"]
+
+
+def test_an_upload_arrives_whole() -> None:
+    body = os.urandom(3 * 1024 * 1024)
+    with running_demo() as (_, port), connected(port) as client:
+        for headers in ({}, {"Transfer-Encoding": "chunked"}):
+            pieces = iter([body[:100_000], body[100_000:]]) if headers else body
+            client.request("POST", "/upload", pieces, headers, encode_chunked=bool(headers))
+            told = json.loads(client.getresponse().read())
+            assert told["bytes"] == len(body)
+            assert told["sha256"] == hashlib.sha256(body).hexdigest()
+
+
+def test_the_page_is_told_the_frames_of_its_requests() -> None:
+    with running_demo() as (_, port), connected(port) as client:
+        word = re.search(r'data-page="([^"]+)"', get(client, "/")[1])
+        assert word is not None
+        client.request("POST", f"/upload?page={word[1]}", b"abc")
+        client.getresponse().read()
+        news = json.loads(get(client, f"/frames?page={word[1]}&since=0")[1])
+        assert [each["target"] for each in news["requests"]] == ["/", "/upload"]
+        travelled = [(direction, kind) for _, direction, kind, *_ in news["requests"][1]["rows"]]
+        assert travelled[:2] == [("received", "uwsgi"), ("received", "body")]
+        assert ("sent", "headers") in travelled

@@ -8,7 +8,7 @@ from blastbeat.demo import pages
 
 
 def welcome(**variables: str) -> str:
-    page = pages.welcome(variables, sid=b"\x01\xff", packet_size=1234, node="demo", process=7, beats=3)
+    page = pages.welcome(variables, sid=b"\x01\xff", node="demo", process=7, beats=3, word="w-1")
     return page.html.decode()
 
 
@@ -16,7 +16,7 @@ def test_variables_stand_in_the_table_in_order() -> None:
     text = welcome(REQUEST_METHOD="GET", QUERY_STRING="")
     rows = re.findall(r'<tr><th scope="row">(.*?)</th><td>(.*?)</td></tr>', text)
     assert rows == [("REQUEST_METHOD", "GET"), ("QUERY_STRING", "<i>empty</i>")]
-    assert "01ff" in text and "1,234 bytes" in text
+    assert "01ff" in text and 'data-page="w-1"' in text
 
 
 def test_what_a_client_sent_is_escaped_wherever_it_is_shown() -> None:
@@ -31,7 +31,7 @@ def test_characters_that_cannot_be_seen_are_spelled_out() -> None:
 
 
 def test_only_what_carries_the_nonce_of_this_page_runs() -> None:
-    page = pages.welcome({}, sid=b"", packet_size=4, node="demo", process=7, beats=3)
+    page = pages.welcome({}, sid=b"", node="demo", process=7, beats=3, word="w-1")
     (nonce,) = set(re.findall(r'<(?:script|style) nonce="([^"]+)"', page.html.decode()))
     assert f"script-src 'nonce-{nonce}'" in page.policy
     assert "default-src 'none'" in page.policy

@@ -2,54 +2,22 @@
 
 from __future__ import annotations
 
-import struct
+import json
+import re
 
-from blastbeat.demo.site import BEAT_SECONDS, BEATS, MAX_STREAMS, Message, Site, read_variables
-
-SID = b"0123456789abcdef"
-
-
-def packet(**variables: str) -> bytes:
-    pairs = [text.encode() for pair in variables.items() for text in pair]
-    body = b"".join(struct.pack("<H", len(text)) + text for text in pairs)
-    return struct.pack("<BHB", 0, len(body), 0) + body
+from blastbeat.demo.request import Message
+from blastbeat.demo.site import Site
+from tests.helpers.demo import SID, fields_of, packet
 
 
-def ask(site: Site, path: str, method: str = "GET", sid: bytes = SID, now: float = 0.0) -> list[Message]:
-    return site.receive(sid, b"uwsgi", packet(REQUEST_METHOD=method, PATH_INFO=path), now)
+def ask(
+    site: Site, path: str, method: str = "GET", sid: bytes = SID, now: float = 0.0, **variables: str
+) -> list[Message]:
+    return site.receive(sid, b"uwsgi", packet(REQUEST_METHOD=method, PATH_INFO=path, **variables), now)
 
 
 def new_site() -> Site:
     return Site("demo", 4242)
-
-
-def fields_of(head: bytes) -> dict[str, str]:
-    lines = head.decode("ascii").split("\r\n")
-    assert lines[-2:] == ["", ""]
-    return {name.lower(): value for name, value in (line.split(": ", 1) for line in lines[1:-2])}
-
-
-def play(site: Site, steps: int) -> list[Message]:
-    """`steps` times what is due, at the time the site itself says."""
-    said: list[Message] = []
-    for _ in range(steps):
-        due = site.next_due()
-        assert due is not None
-        said += site.due(due)
-    return said
-
-
-def test_a_packet_is_read_to_its_variables_in_order() -> None:
-    assert list(read_variables(packet(A="1", B="", C="x y")).items()) == [("A", "1"), ("B", ""), ("C", "x y")]
-
-
-def test_a_packet_whose_size_counts_its_own_head_reads_the_same() -> None:
-    body = packet(A="1")
-    assert read_variables(struct.pack("<BHB", 0, len(body), 0) + body[4:]) == {"A": "1"}
-
-
-def test_bytes_that_are_no_text_are_spelled_out() -> None:
-    assert read_variables(b"\0\0\0\0\1\0A\1\0\xff") == {"A": "\\xff"}
 
 
 def test_a_ping_is_answered_with_a_pong() -> None:
@@ -88,46 +56,61 @@ def test_another_method_is_told_which_ones_there_are() -> None:
     assert fields_of(head)["allow"] == "GET, HEAD"
 
 
-def test_a_stream_says_its_lines_one_by_one_and_ends_with_an_empty_chunk() -> None:
+def test_each_address_says_how_it_is_asked() -> None:
+    (_, _, head), _ = ask(new_site(), "/upload")
+    assert head.startswith(b"HTTP/1.1 405 ") and fields_of(head)["allow"] == "POST, PUT"
+    (_, _, head), _ = ask(new_site(), "/knock")
+    assert fields_of(head)["allow"] == "POST"
+
+
+def test_what_waits_for_its_time_is_told_in_the_order_of_times() -> None:
     site = new_site()
-    (sid, type, head), *rest = ask(site, "/stream", now=10.0)
-    assert (sid, type, rest) == (SID, b"headers", [])
-    assert fields_of(head)["transfer-encoding"] == "chunked"
-    said = play(site, BEATS)
-    assert [(sid, type) for sid, type, _ in said] == [(SID, b"chunk")] * (BEATS + 1)
-    assert said[0][2] == f"beat 1 of {BEATS} from process 4242\n".encode()
-    assert said[-2][2].startswith(f"beat {BEATS} of {BEATS}".encode())
-    assert said[-1][2] == b""
     assert site.next_due() is None
+    ask(site, "/poll", sid=b"poll", now=5.0)
+    ask(site, "/stream", sid=b"stream", now=6.0)
+    assert site.next_due() == 6.0
+    assert [sid for sid, _, _ in site.due(6.0)] == [b"stream"]
 
 
-def test_lines_wait_for_their_time() -> None:
+def test_a_new_request_of_a_session_ends_what_the_last_one_left() -> None:
     site = new_site()
-    ask(site, "/stream", now=10.0)
-    assert len(site.due(10.0)) == 1
-    assert site.due(10.0 + BEAT_SECONDS / 2) == []
-    assert len(site.due(10.0 + BEAT_SECONDS)) == 1
+    ask(site, "/poll")
+    ask(site, "/upload", "POST", CONTENT_LENGTH="10")
+    assert site.next_due() is None
+    assert site.receive(SID, b"body", b"0123456789", 0.0)[0][1] == b"headers"
 
 
-def test_streams_of_several_sessions_do_not_wait_for_each_other() -> None:
+def test_the_end_of_a_session_ends_all_it_had() -> None:
     site = new_site()
-    ask(site, "/stream", sid=b"one", now=0.0)
-    ask(site, "/stream", sid=b"two", now=0.1)
-    assert [sid for sid, _, _ in play(site, 4)] == [b"one", b"two", b"one", b"two"]
+    ask(site, "/upload", "POST", CONTENT_LENGTH="10")
+    assert site.receive(SID, b"end", b"", 0.0) == []
+    assert site.receive(SID, b"body", b"0123456789", 0.0) == []
 
 
-def test_the_end_of_a_session_ends_its_stream() -> None:
+def page_word(site: Site) -> str:
+    """Opens the page, and reads what its script would send."""
+    _, (_, _, page) = ask(site, "/", sid=b"page")
+    found = re.search(rb'data-page="([^"]+)"', page)
+    assert found is not None
+    return found[1].decode()
+
+
+def test_the_page_is_told_the_frames_of_its_own_requests() -> None:
     site = new_site()
-    ask(site, "/stream", sid=b"one")
-    ask(site, "/stream", sid=b"two")
-    assert site.receive(b"one", b"end", b"", 0.0) == []
-    assert {sid for sid, _, _ in play(site, 2)} == {b"two"}
-
-
-def test_streams_are_bounded() -> None:
-    site = new_site()
-    for number in range(MAX_STREAMS):
-        ask(site, "/stream", sid=b"%d" % number)
-    (_, _, head), _ = ask(site, "/stream", sid=b"one more")
-    assert head.startswith(b"HTTP/1.1 503 ")
-    assert len(site.due(0.0)) == MAX_STREAMS
+    word = page_word(site)
+    ask(site, "/upload", "POST", CONTENT_LENGTH="3", QUERY_STRING=f"page={word}", now=1.0)
+    site.receive(SID, b"body", b"abc", 1.5)
+    ask(site, "/poll", sid=b"other")  # carries no word: nobody's to see
+    assert ask(site, "/frames", sid=b"feed", QUERY_STRING=f"page={word}&since=0", now=1.5) == []
+    (_, _, head), (sid, _, body) = site.due(2.0)
+    assert (sid, fields_of(head)["content-type"]) == (b"feed", "application/json")
+    news = json.loads(body)
+    assert [each["method"] + each["target"] for each in news["requests"]] == [
+        "GET/",
+        "POST/upload",
+    ]
+    assert [(row[1], row[2]) for row in news["requests"][1]["rows"]] == [
+        ("received", "uwsgi"), ("received", "body"), ("sent", "headers"), ("sent", "body")
+    ]  # fmt: skip
+    serial = news["serial"]
+    assert ask(site, "/frames", sid=b"feed", QUERY_STRING=f"page={word}&since={serial}", now=3.0) == []

@@ -194,6 +194,11 @@ def parse_words_with_options(text: str) -> tuple[str, dict[str, Any]]:
     return words[0], options
 
 
+def format_words_with_options(name: str, options: Mapping[str, Any]) -> str:
+    """The same, the other way round."""
+    return " ".join((name, *(f"{key}={option}" for key, option in options.items())))
+
+
 def _name_and_options(value: object, example: str) -> tuple[str, dict[str, Any]]:
     if isinstance(value, str):
         return parse_words_with_options(value)
@@ -221,7 +226,7 @@ class PluginKind(Kind):
         return PluginRef(name, options)
 
     def format(self, value: Any) -> str:
-        return " ".join((value.name, *(f"{key}={option}" for key, option in value.options.items())))
+        return format_words_with_options(value.name, value.options)
 
 
 class DriverKind(Kind):
@@ -254,6 +259,9 @@ class NodeKind(Kind):
         if not name.isprintable() or " " in name:
             raise BadValue("contains spaces or characters that cannot be printed")
         return NodeRef(name, options)
+
+    def format(self, value: Any) -> str:
+        return format_words_with_options(value.name, value.options)
 
 
 class NetworkKind(Kind):

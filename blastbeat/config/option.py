@@ -24,7 +24,8 @@ class Option:
 
     `minimum` and `maximum` bound numbers, inclusive, in the model's unit. `zero` says what 0 means; with it
     0 is allowed beside the bounds. `repeated` options are lists, `may_be_empty` ones can be emptied.
-    `unset` describes the default where the model's value does not explain itself.
+    `unset` describes the default where the model's value does not explain itself. `restart`: a server that
+    runs keeps the old value when the configuration is read again.
     """
 
     name: str
@@ -40,6 +41,7 @@ class Option:
     active: bool = True
     unset: str = ""
     attribute: str = ""
+    restart: bool = False
 
     @property
     def field(self) -> str:

@@ -60,7 +60,8 @@ def _default(option: Option) -> str:
 
 
 def _text(option: Option) -> str:
-    return option.explanation + ("" if option.active else " **Not active yet.**")
+    text = option.explanation + ("" if option.active else " **Not active yet.**")
+    return text + (" *A change needs a restart.*" if option.restart else "")
 
 
 def main(arguments: Sequence[str]) -> int:

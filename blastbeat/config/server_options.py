@@ -16,7 +16,7 @@ DAY = 86400.0
 WORD = Words("names", r"[A-Za-z0-9_.*-]+", "write names with spaces between them")
 
 _server = partial(Option, scope=SERVER)
-_plugins = partial(Option, scope=PLUGINS)
+_plugins = partial(Option, scope=PLUGINS, restart=True)
 
 SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
@@ -82,12 +82,14 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         Account(),
         explanation="User to become once everything is bound, where the server was started as root.",
         example="www-data",
+        restart=True,
     ),
     _server(
         "gid",
         Account(),
         explanation="Group to become once everything is bound; by default the main group of `uid`.",
         example="www-data",
+        restart=True,
     ),
     _server(
         "sessions",
@@ -205,6 +207,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         example="1MiB",
         minimum=4 * KIB,
         maximum=GIB,
+        restart=True,
     ),
     _server(
         "max-message",
@@ -214,6 +217,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         example="64MiB",
         minimum=64 * KIB,
         maximum=16 * GIB,
+        restart=True,
     ),
     _server(
         "high-water-mark",
@@ -222,6 +226,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         example="64",
         minimum=1,
         maximum=100_000,
+        restart=True,
     ),
     _server(
         "trusted-proxies",
@@ -243,18 +248,21 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         Choice(("text", "json")),
         explanation="How both logs are written: a line of text, or a JSON object per line.",
         example="text",
+        restart=True,
     ),
     _server(
         "access-log",
         LogTarget(("stderr", "off")),
         explanation="Where a line per request goes.",
         example="/var/log/blastbeat/access.log",
+        restart=True,
     ),
     _server(
         "error-log",
         LogTarget(("stderr",)),
         explanation="Where everything else goes.",
         example="/var/log/blastbeat/error.log",
+        restart=True,
     ),
     _server(
         "log-queue",
@@ -263,6 +271,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         example="20000",
         minimum=100,
         maximum=10_000_000,
+        restart=True,
     ),
     _server(
         "stats-bind",
@@ -271,6 +280,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         "keep it on loopback.",
         example="127.0.0.1:9180",
         unset="off",
+        restart=True,
     ),
     _server(
         "control",
@@ -279,6 +289,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         "open to its own user only.",
         example="/run/blastbeat/control.sock",
         unset="off",
+        restart=True,
     ),
 )
 

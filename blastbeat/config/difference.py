@@ -1,0 +1,280 @@
+"""What is different between two configurations: virtualhosts and routes that came, went or changed, key by
+key, in words that a configuration would use; and which keys a running server can't change.
+
+Pure: compares models, and knows neither files nor a server.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
+
+from blastbeat.config.model import Address, Config, FieldMatch, RouteConfig, ServerConfig, VirtualHostConfig
+from blastbeat.config.option import SERVER, Option
+from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.config.rows import printable, show
+
+ADDED, REMOVED, CHANGED = "added", "removed", "changed"
+_MARKS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
+MAX_NAMED = 3
+"""Virtualhosts of one and the same change that a line names."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A key whose value is another. `old` and `new` as they would be written, empty where a value is not to
+    be shown; of a list `came` and `went` are the items. `restart`: a running server keeps the old value."""
+
+    key: str
+    old: str
+    new: str
+    restart: bool = False
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        if self.came or self.went:
+            items = [*(f"+{item}" for item in self.came), *(f"-{item}" for item in self.went)]
+            what = f"{self.key}: {show(' '.join(items))}"
+        elif self.old or self.new:
+            what = f"{self.key}: {show(self.old)} -> {show(self.new)}"
+        else:
+            what = f"{self.key}: changed"
+        return f"{what} (needs a restart)" if self.restart else what
+
+
+@dataclass(frozen=True, slots=True)
+class HostChange:
+    """A virtualhost, or a `route` of one, that was ADDED or REMOVED, or whose `changes` are these."""
+
+    name: str
+    route: str
+    what: str
+    changes: tuple[Change, ...] = ()
+
+    @property
+    def label(self) -> str:
+        """As messages name it."""
+        name = printable(self.name)
+        return f"{name} route {printable(self.route)}" if self.route else name
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """`server` are keys of the server's section, `plugins` those of `[plugins]` and `[plugin.<name>]`. False
+    where nothing is different."""
+
+    server: tuple[Change, ...] = ()
+    plugins: tuple[Change, ...] = ()
+    virtualhosts: tuple[HostChange, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.server or self.plugins or self.virtualhosts)
+
+    @property
+    def restart(self) -> tuple[str, ...]:
+        """The keys that a running server can't change, with their section."""
+        keys = [f"[blastbeat] {change.key}" for change in self.server if change.restart]
+        return (*keys, *(change.key for change in self.plugins if change.restart))
+
+    @property
+    def is_applicable(self) -> bool:
+        """Whether a running server has anything to do."""
+        return bool(self.virtualhosts) or not all(each.restart for each in (*self.server, *self.plugins))
+
+    def names(self, what: str) -> list[str]:
+        """The virtualhosts (without routes) that were ADDED, REMOVED or CHANGED, a changed route included."""
+        if what == CHANGED:
+            came_or_went = {each.name for each in self.virtualhosts if not each.route and each.what != what}
+            return list(dict.fromkeys(e.name for e in self.virtualhosts if e.name not in came_or_went))
+        return [each.name for each in self.virtualhosts if each.what == what and not each.route]
+
+    def lines(self) -> list[str]:
+        """For a reader; one and the same change of many virtualhosts is one line."""
+        found = [f"~ [blastbeat] {change}" for change in self.server]
+        found += [f"~ {change}" for change in self.plugins]
+        alike: dict[tuple[str, Any], list[str]] = {}
+        for each in self.virtualhosts:
+            for detail in each.changes or (None,):
+                alike.setdefault((each.what, detail), []).append(each.label)
+        for (what, detail), labels in alike.items():
+            lead = f"{_MARKS[what]} virtualhost{'s' if len(labels) > 1 else ''}"
+            if detail is None:
+                found += [f"{_MARKS[what]} virtualhost {label}" for label in labels]
+            else:
+                found.append(f"{lead} {_few(labels)}: {detail}")
+        return found
+
+    def summary(self) -> str:
+        """In one line, for a log."""
+        parts = []
+        for what in (ADDED, REMOVED, CHANGED):
+            names = self.names(what)
+            if names:
+                one = "virtualhost" if len(names) == 1 else "virtualhosts"
+                parts.append(f"{len(names)} {one} {what} ({_few([printable(name) for name in names])})")
+        live = [change.key for change in (*self.server, *self.plugins) if not change.restart]
+        if live:
+            parts.append(f"changed in [blastbeat]: {', '.join(live)}")
+        return "; ".join(parts) or "nothing changed"
+
+    def as_json(self) -> dict[str, Any]:
+        """For programs: lists of keys with old and new values."""
+        return {
+            "server": [_json_of(change) for change in self.server],
+            "plugins": [_json_of(change) for change in self.plugins],
+            "virtualhosts": [
+                {
+                    "name": each.name,
+                    "route": each.route,
+                    "what": each.what,
+                    "changes": [_json_of(change) for change in each.changes],
+                }
+                for each in self.virtualhosts
+            ],
+            "restart": list(self.restart),
+        }
+
+
+def find_difference(old: Config, new: Config) -> Difference:
+    """What a server that runs with `old` would have to change to run with `new`."""
+    return Difference(
+        tuple(_changes(_SERVER_ONLY, old.server, new.server)),
+        (
+            *_plugin_keys(old.server, new.server),
+            *_plugin_tables(old.plugin_options, new.plugin_options),
+        ),
+        tuple(_virtualhosts(old.virtualhosts, new.virtualhosts)),
+    )
+
+
+def is_same_virtualhost(old: VirtualHostConfig, new: VirtualHostConfig) -> bool:
+    """True where both say the same, how clients speak on its addresses included."""
+    return old == new and _how_clients_speak(old.bind) == _how_clients_speak(new.bind)
+
+
+def keep_until_restart(old: Config, new: Config) -> Config:
+    """`new` as far as a server that runs with `old` takes it: keys that need a restart stay as they are."""
+    kept: dict[str, Any] = {}
+    for option in (*_SERVER_ONLY.values(), *PLUGINS_KEYS.values()):
+        if option.restart:
+            kept[option.field] = getattr(old.server, option.field)
+    return replace(new, server=replace(new.server, **kept), plugin_options=old.plugin_options)
+
+
+# ---------------------------------------------------------------- the server's section, plugins
+
+_SERVER_ONLY = {name: option for name, option in SERVER_KEYS.items() if option.scope == SERVER}
+
+
+def _changes(options: Mapping[str, Option], old: Any, new: Any, prefix: str = "") -> Iterator[Change]:
+    for option in options.values():
+        change = _change(option, getattr(old, option.field), getattr(new, option.field), prefix)
+        if change is not None:
+            yield change
+
+
+def _change(option: Option, old: Any, new: Any, prefix: str = "") -> Change | None:
+    if old is new:
+        return None
+    old_text, new_text = _text(option, old), _text(option, new)
+    if old == new and old_text == new_text:
+        return None
+    came: tuple[str, ...] = ()
+    went: tuple[str, ...] = ()
+    if option.repeated:
+        before, after = (tuple(map(option.kind.format, value)) for value in (old, new))
+        came = tuple(item for item in after if item not in before)
+        went = tuple(item for item in before if item not in after)
+    return Change(f"{prefix}{option.name}", old_text, new_text, option.restart, came, went)
+
+
+def _text(option: Option, value: Any) -> str:
+    if value is None or value == "" or value == ():
+        return "none" if option.repeated else "not set"
+    if option.repeated:
+        return ", ".join(option.kind.format(item) for item in value)
+    return option.kind.format(value)
+
+
+def _plugin_keys(old: ServerConfig, new: ServerConfig) -> Iterator[Change]:
+    return _changes(PLUGINS_KEYS, old, new, "[plugins] ")
+
+
+def _plugin_tables(
+    old: Mapping[str, Mapping[str, Any]], new: Mapping[str, Mapping[str, Any]]
+) -> Iterator[Change]:
+    """Their values may be secrets, so they are not told."""
+    for name in dict.fromkeys((*old, *new)):
+        before, after = old.get(name, {}), new.get(name, {})
+        for key in dict.fromkeys((*before, *after)):
+            if before.get(key) != after.get(key):
+                yield Change(f"[plugin.{printable(name)}] {printable(key)}", "", "", restart=True)
+
+
+# ---------------------------------------------------------------- virtualhosts and their routes
+
+
+def _virtualhosts(old: Sequence[VirtualHostConfig], new: Sequence[VirtualHostConfig]) -> Iterator[HostChange]:
+    before = {each.name: each for each in old}
+    for each in new:
+        known = before.pop(each.name, None)
+        if known is None:
+            yield HostChange(each.name, "", ADDED)
+        elif known is not each and not is_same_virtualhost(known, each):
+            yield from _virtualhost(known, each)
+    for each in before.values():
+        yield HostChange(each.name, "", REMOVED)
+
+
+def _virtualhost(old: VirtualHostConfig, new: VirtualHostConfig) -> Iterator[HostChange]:
+    changes = tuple(_changes(VIRTUALHOST_KEYS, old, new))
+    before = {route.name: route for route in old.routes}
+    after = [route.name for route in new.routes]
+    if [name for name in before if name in after] != [name for name in after if name in before]:
+        changes += (Change("routes", " ".join(before), " ".join(after)),)
+    if changes:
+        yield HostChange(new.name, "", CHANGED, changes)
+    for route in new.routes:
+        known = before.pop(route.name, None)
+        if known is None:
+            yield HostChange(new.name, route.name, ADDED)
+        elif known != route:
+            yield HostChange(new.name, route.name, CHANGED, tuple(_route_changes(known, route)))
+    for name in before:
+        yield HostChange(new.name, name, REMOVED)
+
+
+def _route_changes(old: RouteConfig, new: RouteConfig) -> Iterator[Change]:
+    for each in fields(RouteConfig):
+        before, after = getattr(old, each.name), getattr(new, each.name)
+        if each.name not in ("name", "policy") and before != after:
+            yield Change(each.name.replace("_", "-"), _plain(before), _plain(after))
+    yield from _changes(VIRTUALHOST_KEYS, old.policy, new.policy)
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, tuple):
+        return ", ".join(map(_plain, value)) or "none"
+    if isinstance(value, FieldMatch):
+        return value.name if value.value is None else f"{value.name}={value.value}"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if isinstance(value, float):
+        return f"{value * 100:g}%"
+    return "none" if value is None or value == "" else str(value)
+
+
+def _how_clients_speak(addresses: Sequence[Address]) -> list[bool]:
+    return [address.proxy_protocol for address in addresses]
+
+
+def _json_of(change: Change) -> dict[str, Any]:
+    return {"key": change.key, "old": change.old, "new": change.new, "restart": change.restart}
+
+
+def _few(names: Sequence[str]) -> str:
+    if len(names) <= MAX_NAMED:
+        return ", ".join(names)
+    return f"{', '.join(names[:MAX_NAMED])} and {len(names) - MAX_NAMED} more"

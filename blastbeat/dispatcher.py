@@ -14,6 +14,7 @@ from blastbeat.counters import NO_STATUS, STATUS_COUNTERS, Counters
 from blastbeat.errors import NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
+from blastbeat.filtering import filters_closed
 from blastbeat.instance import Instance, InstanceRouter
 from blastbeat.interfaces import Clock, NodeCandidate, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
@@ -78,7 +79,7 @@ class Dispatcher:
         if exchange.cancel is not None:
             exchange.cancel()
         if exchange.filtered:
-            self.admission.filters_closed(exchange)
+            filters_closed(exchange)
         notice = self.lifecycle.exchange_closed
         if notice is not None:
             notice(exchange.figures(stream.client.view, self.clock.monotonic()))

@@ -32,6 +32,7 @@ class Exchange:
         "kept",
         "kept_bytes",
         "node_names",
+        "passed",
         "reason",
         "replayed",
         "request",
@@ -54,6 +55,7 @@ class Exchange:
         self.request: Request | None = None
         self.view: RequestView | None = None  # only where filters or authenticators look at requests
         self.filtered: list[Filter] = []  # those that were asked, to be told when it is over
+        self.passed: tuple[Filter, ...] = ()  # of these, who let the request pass and sees the response
         self.virtualhost = ""
         self.route = ""
         self.identity = ""

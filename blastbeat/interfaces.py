@@ -217,11 +217,17 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response given by the server itself, instead of a node."""
+    """A response given by the server itself, instead of a node.
+
+    `reason` and `detail` are for the logs: how the exchange ended (`COMPLETE` for an answer that is no
+    refusal, `LIMIT` over a limit), and more in words; without them the class of who answered.
+    """
 
     status: int
     body: bytes = b""
     headers: Sequence[tuple[bytes, bytes]] = ()
+    reason: CloseReason = CloseReason.REFUSED
+    detail: str = ""
 
 
 class RequestAuthenticator(Protocol):
@@ -235,7 +241,8 @@ class Route:
     """Where a request goes instead. None keeps what the virtualhost says.
 
     `nodes` are node names the virtualhost knows; `target` replaces path and query; `set_headers` replace
-    fields of the forwarded request, `remove_headers` drop them (names in lower case).
+    fields of the forwarded request, `remove_headers` drop them, `add_headers` come behind those there are
+    (names in lower case).
     """
 
     nodes: Sequence[str] | None = None
@@ -243,6 +250,7 @@ class Route:
     script_name: bytes | None = None
     set_headers: Sequence[tuple[bytes, bytes]] = ()
     remove_headers: Sequence[bytes] = ()
+    add_headers: Sequence[tuple[bytes, bytes]] = ()
 
 
 class Filter:
@@ -250,13 +258,17 @@ class Filter:
 
     A base class rather than a Protocol: override what you need, the rest costs nothing. `direction` is
     ``"in"`` (from the client) or ``"out"`` (to the client), `n` counts bytes.
+
+    A filter that let a request pass sees its response, whoever gives it: a node, a filter behind it, an
+    authenticator, or the server itself with an error. One that answers sees its own answer no more, and those
+    behind it have seen nothing. So what belongs on every response is listed first.
     """
 
     def on_request(self, view: RequestView) -> None | Answer | Route:
         """Before authenticators and selection. An Answer ends the request here."""
 
     def on_response(self, view: RequestView, head: ResponseHead) -> ResponseHead:
-        """Before the final head goes to the client."""
+        """Before the final head goes to the client. The framing stays as it is, whatever is returned."""
         return head
 
     def on_data(self, view: RequestView, direction: str, n: int) -> float:

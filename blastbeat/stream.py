@@ -15,6 +15,7 @@ from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
+from blastbeat.filtering import filter_data, filter_response
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.own_answers import answer_error, answer_for_plugin
@@ -97,7 +98,7 @@ class Stream:
             exchange.keep(data, self.policy.retry_buffer)
         session.upload.data(data)
         if exchange.view is not None:
-            self._filter_data(exchange, "in", len(data))
+            filter_data(exchange, self.virtualhost, self.client, "in", len(data))
 
     def request_end(self) -> None:
         """The request was read to its end."""
@@ -196,6 +197,9 @@ class Stream:
         self, exchange: Exchange, head: ResponseHead, body: bytes, reason: CloseReason, detail: str
     ) -> None:
         exchange.reason, exchange.detail = reason, detail
+        if exchange.passed:
+            head = filter_response(exchange, self.virtualhost, head)
+            exchange.status = head.status
         self.client.send_head(head)
         if body:
             self.client.send_data(body)
@@ -213,7 +217,7 @@ class Stream:
         assert exchange is not None
         exchange.answered_at = self.progress.moved
         if exchange.view is not None:
-            head = self._dispatcher.admission.filter_response(exchange, self._virtualhost(), head)
+            head = filter_response(exchange, self.virtualhost, head)
             exchange.status = head.status
         if not exchange.close_after:
             exchange.close_after = asks_to_close(head.headers) or self._dispatcher.is_stopping
@@ -222,7 +226,7 @@ class Stream:
 
     def data_passed(self, size: int) -> None:
         if self.exchange is not None and self.exchange.view is not None:
-            self._filter_data(self.exchange, "out", size)
+            filter_data(self.exchange, self.virtualhost, self.client, "out", size)
 
     def response_complete(self) -> None:
         exchange = self.exchange
@@ -313,15 +317,6 @@ class Stream:
         if exchange is not None:
             exchange.reason, exchange.detail = reason, detail
             self._dispatcher.exchange_over(self, exchange)
-
-    def _filter_data(self, exchange: Exchange, direction: str, size: int) -> None:
-        pause = self._dispatcher.admission.filter_data(exchange, self._virtualhost(), direction, size)
-        if pause > 0:
-            (self.client.pause_input if direction == "in" else self.client.pause_output)(pause)
-
-    def _virtualhost(self) -> VirtualHost:
-        assert self.virtualhost is not None
-        return self.virtualhost
 
     # ------------------------------------------------------------ time
 

@@ -5,7 +5,7 @@ Values only; they know nothing of the objects they were made from.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple, TypeAlias
 
@@ -53,15 +53,29 @@ class ConnectionView:
     opened_at: float  # wall clock, seconds
 
 
+def _stopped_clock() -> float:
+    return 0.0
+
+
+def _count_nothing(name: str) -> None:
+    pass
+
+
 @dataclass(slots=True)
 class RequestView:
     """A request as filters and request authenticators see it. `request` is read only; to change what is
     forwarded a filter returns a `Route`. `notes` is the plugin's own scratch space, kept for the life of
-    the exchange."""
+    the exchange.
+
+    `now()` is the server's monotonic clock, in seconds: a plugin that asks here can be tested without
+    waiting. `count(name)` adds one to a counter of the server; KeyError for one that is not in the reference.
+    """
 
     request: Request
     connection: ConnectionView
     notes: dict[str, Any] = field(default_factory=dict)
+    now: Callable[[], float] = _stopped_clock
+    count: Callable[[str], None] = _count_nothing
     _path: bytes = field(default=b"", init=False, repr=False, compare=False)
     _path_of: bytes | None = field(default=None, init=False, repr=False, compare=False)
 

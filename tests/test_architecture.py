@@ -50,6 +50,7 @@ LEVELS = {
     "blastbeat.progress": 4,
     "blastbeat.own_answers": 4,
     "blastbeat.client": 4,
+    "blastbeat.filtering": 5,
     "blastbeat.failover": 6,
     "blastbeat.virtualhost": 5,
     "blastbeat.admission": 6,

@@ -1,0 +1,160 @@
+"""The filters of a virtualhost at work: who is asked when, and what their answers are checked for before they
+are believed.
+
+A filter that raises or answers nonsense costs the request it looked at, or is passed over; never more. Knows
+neither sessions nor nodes.
+"""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+
+from blastbeat.client import Client
+from blastbeat.events import CloseReason, Request, ResponseHead
+from blastbeat.exchange import Exchange
+from blastbeat.headers import is_field
+from blastbeat.interfaces import Answer, RequestView, Route
+from blastbeat.response import BODYLESS_STATUSES
+from blastbeat.virtualhost import VirtualHost
+
+log = logging.getLogger(__name__)
+
+MAX_PAUSE = 3600.0
+"""Seconds a filter may hold one direction back at a time."""
+
+
+class FilterFailed(Exception):
+    """A filter raised, or returned what it may not: the request can't go on. Already logged."""
+
+
+def ask_filters(exchange: Exchange, view: RequestView, virtualhost: VirtualHost) -> Answer | None:
+    """Lets each filter look at the request, in order: the answer of the first that gives one, or None.
+
+    What they route is in `exchange` then, and in `exchange.passed` who let the request pass. Raises
+    FilterFailed.
+    """
+    filters = virtualhost.filters
+    for each in filters:
+        exchange.filtered.append(each)
+        try:
+            answer = _follow(exchange, view, each.on_request(view))
+        except Exception as error:
+            log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+            exchange.passed = tuple(exchange.filtered[:-1])
+            raise FilterFailed from error
+        if answer is not None:
+            exchange.passed = tuple(exchange.filtered[:-1])
+            return answer
+    exchange.passed = filters
+    return None
+
+
+def filter_response(exchange: Exchange, virtualhost: VirtualHost | None, head: ResponseHead) -> ResponseHead:
+    """The final head as the filters that let the request pass want it, whoever answered; one that raises is
+    skipped and logged."""
+    assert exchange.view is not None and virtualhost is not None
+    passed = exchange.passed
+    for each in virtualhost.watches_responses:
+        if each not in passed:
+            continue
+        try:
+            head = _checked_head(each.on_response(exchange.view, _copied(head)), head)
+        except Exception:
+            log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+    return head
+
+
+def filter_data(
+    exchange: Exchange, virtualhost: VirtualHost | None, client: Client, direction: str, size: int
+) -> None:
+    """Payload passed: this direction pauses for the longest that any filter asks for."""
+    assert exchange.view is not None and virtualhost is not None
+    pause = 0.0
+    for each in virtualhost.watches_data:
+        try:
+            pause = max(pause, each.on_data(exchange.view, direction, size))
+        except Exception:
+            log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+    if pause > 0:
+        (client.pause_input if direction == "in" else client.pause_output)(min(pause, MAX_PAUSE))
+
+
+def filters_closed(exchange: Exchange) -> None:
+    """Each filter that saw the request hears that it is over, exactly once."""
+    filtered, exchange.filtered = exchange.filtered, []
+    assert exchange.view is not None
+    for each in filtered:
+        try:
+            each.on_closed(exchange.view)
+        except Exception:
+            log.exception("filter %r failed in on_closed", each)
+
+
+# ---------------------------------------------------------------- what plugins return, before it is believed
+
+
+def _follow(exchange: Exchange, view: RequestView, verdict: object) -> Answer | None:
+    """What a filter wants done with the request. Raises TypeError or ValueError for what it can't mean."""
+    if verdict is None:
+        return None
+    if not isinstance(verdict, Route):
+        return checked_answer(verdict)
+    exchange.request = view.request = _routed(view.request, verdict)
+    if verdict.nodes is not None:
+        if isinstance(verdict.nodes, str):
+            raise TypeError(f"Route.nodes is the text {verdict.nodes!r}, not a list of names")
+        exchange.node_names = tuple(verdict.nodes)
+    return None
+
+
+def checked_answer(verdict: object) -> Answer:
+    """Found here, a text where bytes belong ends one request; found while writing, it would end a turn of the
+    loop with everybody's output in it. What is no HTTP is `answers.plugin_answer`'s to find."""
+    if not isinstance(verdict, Answer):
+        raise TypeError(f"{verdict!r} is no verdict")
+    memoryview(verdict.body)
+    if not isinstance(verdict.status, int):
+        raise TypeError(f"the status {verdict.status!r} is no number")
+    if not isinstance(verdict.reason, CloseReason) or not isinstance(verdict.detail, str):
+        raise TypeError(f"{verdict!r}: the reason is a CloseReason, the detail a text")
+    for field in verdict.headers:
+        is_field(*field)
+    return verdict
+
+
+def _copied(head: ResponseHead) -> ResponseHead:
+    return replace(head, headers=list(head.headers))
+
+
+def _checked_head(changed: object, head: ResponseHead) -> ResponseHead:
+    """`changed` with the framing of `head`: a filter changes what is said of the body, not the body."""
+    if not isinstance(changed, ResponseHead):
+        raise TypeError(f"{changed!r} is no ResponseHead")
+    if not 200 <= changed.status <= 599 or changed.status != head.status and _is_bodyless(changed, head):
+        raise ValueError(f"the status can't become {changed.status}")
+    if not all(is_field(*field) for field in (*changed.headers, (b"reason", changed.reason))):
+        raise ValueError(f"malformed: {changed!r}")
+    return replace(changed, stream_id=head.stream_id, length=head.length, bodyless=head.bodyless)
+
+
+def _is_bodyless(changed: ResponseHead, head: ResponseHead) -> bool:
+    """Either has a status that says by itself that no body follows."""
+    return not BODYLESS_STATUSES.isdisjoint((changed.status, head.status))
+
+
+def _routed(request: Request, route: Route) -> Request:
+    """The request as a filter wants it forwarded."""
+    headers = request.headers
+    replaced = {name for name, _ in route.set_headers}
+    dropped = replaced.union(route.remove_headers)
+    if dropped:
+        headers = [field for field in headers if field[0] not in dropped]
+    if route.set_headers or route.add_headers:
+        headers = [*headers, *route.set_headers, *route.add_headers]
+    return replace(
+        request,
+        target=request.target if route.target is None else route.target,
+        script_name=request.script_name if route.script_name is None else route.script_name,
+        headers=headers,
+    )

@@ -27,6 +27,7 @@ from blastbeat.interfaces import (
     Selector,
 )
 from blastbeat.registry import Registry
+from blastbeat.tally import Tallies
 from blastbeat.transport.router import Router
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
@@ -62,7 +63,7 @@ def build_parts(config: Config, registry: Registry, counters: Counters, clock: C
     virtualhosts = []
     for each in config.virtualhosts:
         router = _router_of(each, server, routers, counters, clock)
-        virtualhost = _build_virtualhost(each, router, registry, encoders)
+        virtualhost = _build_virtualhost(each, router, registry, encoders, counters.tallies)
         own = (*each.bind, *each.bind_ssl)
         hosts.add(each.name, virtualhost, aliases=each.alias, listeners=own)
         virtualhosts.append(virtualhost)
@@ -93,7 +94,11 @@ def _router_of(
 
 
 def _build_virtualhost(
-    config: VirtualHostConfig, router: Router, registry: Registry, encoders: dict[str, object]
+    config: VirtualHostConfig,
+    router: Router,
+    registry: Registry,
+    encoders: dict[str, object],
+    tallies: Tallies,
 ) -> VirtualHost:
     def make(kind: str, ref: PluginRef) -> object:
         try:
@@ -116,6 +121,7 @@ def _build_virtualhost(
             cast(RequestAuthenticator, make("request-authenticator", ref))
             for ref in config.request_authenticators
         ],
+        tally=tallies.of(config.name, config.route),
     )
 
 

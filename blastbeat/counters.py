@@ -8,6 +8,7 @@ page and its test find it.
 from __future__ import annotations
 
 from blastbeat.events import CloseReason
+from blastbeat.tally import Tallies
 
 ANSWERS = (400, 403, 404, 408, 413, 414, 417, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505)
 
@@ -73,10 +74,11 @@ COUNTERS |= {f"answers.{status}": f"requests the server itself answered with {st
 
 class Counters(dict[str, int]):
     """The counters of one server. What happens for each request is counted as ``counters[name] += 1``; a
-    name that is not declared in COUNTERS raises KeyError."""
+    name that is not declared in COUNTERS raises KeyError. `tallies` are those of its virtualhosts."""
 
     def __init__(self) -> None:
         super().__init__(dict.fromkeys(COUNTERS, 0))
+        self.tallies = Tallies()
 
     def add(self, name: str, n: int = 1) -> None:
         """Count `n`. Raises KeyError like ``+=``."""

@@ -80,15 +80,21 @@ class Dispatcher:
             exchange.cancel()
         if exchange.filtered:
             filters_closed(exchange)
+        now = self.clock.monotonic()
         notice = self.lifecycle.exchange_closed
         if notice is not None:
-            notice(exchange.figures(stream.client.view, self.clock.monotonic()))
+            notice(exchange.figures(stream.client.view, now))
         counters = self.counters
         counters["responses.completed" if exchange.response_done else "responses.cut"] += 1
         counters[exchange.reason.counter] += 1
         counters[STATUS_COUNTERS.get(exchange.status // 100, NO_STATUS)] += 1
         counters["bytes.in"] += exchange.bytes_in
         counters["bytes.out"] += exchange.bytes_out
+        tallies, virtualhost = counters.tallies, stream.virtualhost
+        tallies.durations.add(now - exchange.started)
+        # A request without a virtualhost may follow one that had one.
+        tally = virtualhost.tally if virtualhost is not None and exchange.virtualhost else tallies.unmatched
+        tally.add(exchange)
 
     # ------------------------------------------------------------ messages from nodes (NodeSink)
 

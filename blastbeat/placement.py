@@ -39,6 +39,7 @@ class Placement:
         assert virtualhost is not None and exchange.request is not None
         full = self._sessions.find_limit(virtualhost)
         if full:
+            virtualhost.tally.hit("sessions")
             stream.fail(503, CloseReason.LIMIT, full)
             return
         body = self._encode(stream, exchange, virtualhost)

@@ -14,6 +14,7 @@ from blastbeat.forwarding import HostFacts
 from blastbeat.instance import Instance
 from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
 from blastbeat.nodes import NodeTable
+from blastbeat.tally import Tally
 
 
 class Select(Protocol):
@@ -34,7 +35,7 @@ class SessionCount:
 
 class VirtualHost:
     """One customer's site. `count` is handed in where others count with it: what its name had before the
-    configuration was read again, or a virtualhost's for its routes."""
+    configuration was read again, or a virtualhost's for its routes. `tally` is its own, from `Tallies`."""
 
     __slots__ = (
         "config",
@@ -51,6 +52,7 @@ class VirtualHost:
         "retry_methods",
         "select",
         "table",
+        "tally",
         "watches_data",
         "watches_responses",
     )
@@ -67,6 +69,7 @@ class VirtualHost:
         node_authenticators: Sequence[NodeAuthenticator] = (),
         request_authenticators: Sequence[RequestAuthenticator] = (),
         count: SessionCount | None = None,
+        tally: Tally | None = None,
     ) -> None:
         self.config = config
         self.name = config.name
@@ -81,6 +84,7 @@ class VirtualHost:
         self.host = HostFacts.of(config.name, raw_path_info=config.path_info == "raw")
         self.retry_methods = tuple(method.encode() for method in config.retry_methods)
         self.count = count or SessionCount()
+        self.tally = tally or Tally()
         # A filter that does not override a method is not called for it.
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)

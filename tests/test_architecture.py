@@ -18,6 +18,7 @@ LEVELS = {
     "blastbeat.errors": 0,
     "blastbeat.events": 0,
     "blastbeat.counters": 0,
+    "blastbeat.tally": 0,
     "blastbeat.messages": 1,
     "blastbeat.headers": 1,
     "blastbeat.paths": 1,

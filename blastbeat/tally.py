@@ -1,0 +1,105 @@
+"""What each virtualhost and route has been asked and has answered since the server started.
+
+Plain sums, added to when an exchange is over; knows nobody who reads them. Beside the counters (`counters`),
+which are of the server as a whole.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from typing import Protocol
+from weakref import WeakValueDictionary
+
+from blastbeat.events import CloseReason
+
+LIMIT_BEHIND_REASON = {
+    CloseReason.SLOW_CLIENT: "writequeue-buffer",
+    CloseReason.MEMORY: "memory",
+    CloseReason.LINGER_OVER: "linger",
+}
+LIMIT_BEHIND_STATUS = {413: "max-body", 429: "rate"}
+"""What tells by itself which limit was hit, where it was not the node's answer; the other limits are counted
+where they are hit."""
+
+DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
+"""Upper bounds of what durations are sorted into, seconds: from a node next door to a long poll."""
+
+
+class Ended(Protocol):
+    """What is read of an exchange that is over."""
+
+    @property
+    def status(self) -> int: ...
+    @property
+    def bytes_in(self) -> int: ...
+    @property
+    def bytes_out(self) -> int: ...
+    @property
+    def reason(self) -> CloseReason: ...
+
+
+class Tally:
+    """The sums of one virtualhost without its routes, or of one route.
+
+    `answers` counts exchanges by the first digit of their status, those without an answer at 0; `limits` how
+    often which limit was hit, by the name of its key.
+    """
+
+    __slots__ = ("__weakref__", "answers", "bytes_in", "bytes_out", "limits")
+
+    def __init__(self) -> None:
+        self.answers = [0] * 10  # a status has three digits, so there is a place for each
+        self.bytes_in = 0
+        self.bytes_out = 0
+        self.limits: dict[str, int] = {}
+
+    @property
+    def requests(self) -> int:
+        """Exchanges that are over."""
+        return sum(self.answers)
+
+    def add(self, exchange: Ended) -> None:
+        """An exchange is over."""
+        status = exchange.status
+        self.answers[status // 100] += 1
+        self.bytes_in += exchange.bytes_in
+        self.bytes_out += exchange.bytes_out
+        if exchange.reason is not CloseReason.COMPLETE:
+            limit = LIMIT_BEHIND_REASON.get(exchange.reason) or LIMIT_BEHIND_STATUS.get(status)
+            if limit is not None:
+                self.hit(limit)
+
+    def hit(self, limit: str) -> None:
+        """A limit was hit: one word of the code's, never a client's."""
+        self.limits[limit] = self.limits.get(limit, 0) + 1
+
+
+class Durations:
+    """How long exchanges took, sorted by DURATION_BOUNDS; the last place of `counts` is beyond them all."""
+
+    __slots__ = ("counts", "total")
+
+    def __init__(self) -> None:
+        self.counts = [0] * (len(DURATION_BOUNDS) + 1)
+        self.total = 0.0
+
+    def add(self, seconds: float) -> None:
+        self.counts[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        self.total += seconds
+
+
+class Tallies:
+    """The tallies of a server. A name keeps its tally as long as anybody holds it, and so over a reload."""
+
+    def __init__(self) -> None:
+        self._by_name: WeakValueDictionary[tuple[str, str], Tally] = WeakValueDictionary()
+        self.durations = Durations()
+        self.unmatched = Tally()
+        """Exchanges that no virtualhost could be found for."""
+
+    def of(self, virtualhost: str, route: str = "") -> Tally:
+        """The one of this virtualhost, or of this route of it."""
+        tally = self._by_name.get((virtualhost, route))
+        if tally is None:
+            tally = self._by_name[virtualhost, route] = Tally()
+        return tally

@@ -46,6 +46,10 @@ COUNTERS: dict[str, str] = {
     # connections
     "connections.accepted": "client connections accepted",
     "connections.refused": "client connections beyond `connections`, closed at once",
+    "connections.refused.not-trusted": "`proxy-protocol` connections from who is not in `trusted-proxies`",
+    "connections.refused.proxy-header": "connections without a PROXY header, or with a malformed one",
+    "connections.refused.proxy-late": "connections without a whole PROXY header within `header-timeout`",
+    "connections.refused.proxy-probe": "connections that ended without a byte on a `proxy-protocol` address",
     "connections.closed": "client connections closed",
     "connections.given-up.slow-client": "connections with more than `writequeue-buffer` bytes waiting",
     "connections.given-up.write-timeout": "connections whose client took nothing for `write-timeout`",

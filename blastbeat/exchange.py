@@ -102,10 +102,13 @@ class Exchange:
                 user_agent = value
             elif name == b"referer":
                 referer = value
+        addr, port = connection.remote_addr, connection.remote_port
+        if request is not None:  # trusted proxies may have told of another client than the peer
+            addr, port = request.remote_addr.decode(), int(request.remote_port)
         return ExchangeView(
             self.started_at,
-            connection.remote_addr,
-            connection.remote_port,
+            addr,
+            port,
             self.virtualhost,
             head.authority,
             head.method,

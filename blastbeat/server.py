@@ -25,9 +25,9 @@ from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.transport.clock import SystemClock
-from blastbeat.transport.connection import Connection
 from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener
+from blastbeat.transport.preface import Accepted
 from blastbeat.wiring import Wiring, client_addresses
 
 log = logging.getLogger(__name__)
@@ -53,7 +53,7 @@ class Server:
         self._lifecycle = Lifecycle()
         self._started_at = 0.0
         self._listeners: list[Listener] = []
-        self._open: set[Connection] = set()
+        self._open: set[Accepted] = set()
         self.wiring: Wiring | None = None
         self.control = ControlSocket(config.server.control)
         self.figures_log: FiguresLog
@@ -208,7 +208,7 @@ class Server:
             with anyio.move_on_after(0.05):
                 await self._abort_asked.wait()
 
-    def _connections(self) -> list[Connection]:
+    def _connections(self) -> list[Accepted]:
         return list(self._open)
 
     def _tell(self, notice: Callable[[ServerView], None] | None) -> None:

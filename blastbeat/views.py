@@ -115,7 +115,8 @@ class NodeView:
 class ExchangeView(NamedTuple):
     """The figures of one request, when it is over. Times are wall-clock seconds, durations seconds; bytes are
     payload. `status` 0: nothing was answered. `virtualhost` and `identity` are empty where it did not get
-    there. `hops` counts the instances it went on to after the first."""
+    there. `remote_addr` and `remote_port` are the client's as nodes are told them; the port is 0
+    where a proxy did not tell. `hops` counts the instances it went on to after the first."""
 
     started_at: float
     remote_addr: str

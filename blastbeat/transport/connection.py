@@ -23,6 +23,7 @@ from blastbeat.stream import Stream
 from blastbeat.transport.client_output import WRITE_HIGH, ClientOutput
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.hangup import RESET, HangupWatch
+from blastbeat.transport.preface import Peer, plain_peer
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         "_next_ready",
         "_number",
         "_on_lost",
+        "_peer",
         "_since",
         "default_port",
         "facts",
@@ -58,7 +60,9 @@ class Connection(ClientOutput, asyncio.Protocol):
         listener: Hashable,
         number: int,
         on_lost: Callable[[Connection], None],
+        peer: Peer | None = None,
     ) -> None:
+        """`peer`: who the client is where that is not the socket's own peer."""
         driver = context.driver.new_driver(context.limits)
         driver.date_now = context.date_now
         super().__init__(context, driver)
@@ -66,6 +70,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         self.default_port = DEFAULT_PORT
         self._number = number
         self._on_lost = on_lost
+        self._peer = peer
         self._gate = Http1Gate(context.limits)
         self._holds = 0  # how many want no more input for now
         self._is_ahead = False  # one of them: enough of the next requests is here
@@ -84,10 +89,10 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)  # uvloop's is none by class
         self._transport.set_write_buffer_limits(high=WRITE_HIGH)
         context = self._context
-        peer = transport.get_extra_info("peername") or ("", 0)
+        addr, port = self._peer or plain_peer(transport)
         local = transport.get_extra_info("sockname") or ("", 0)
-        self.facts = ConnectionFacts(peer[0], peer[1], b"http", local[1], context.trusted_proxies)
-        self.view = ConnectionView(self._number, peer[0], peer[1], str(self.listener), context.clock.wall())
+        self.facts = ConnectionFacts(addr, port, b"http", local[1], context.trusted_proxies)
+        self.view = ConnectionView(self._number, addr, port, str(self.listener), context.clock.wall())
         self.stream = Stream(self, context.dispatcher, context.clock)
         self._hangup = HangupWatch(context.loop, self._transport, self._client_hung_up)
         self._since = context.clock.monotonic()

@@ -11,8 +11,10 @@ import itertools
 
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
+from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
+from blastbeat.transport.preface import Accepted, Peer, ProxyPreface
 
 BACKLOG = 2048  # connections the kernel keeps for us during a burst; it caps this by net.core.somaxconn
 
@@ -27,10 +29,11 @@ class Listener:
 
     _numbers = itertools.count(1)
 
-    def __init__(self, address: Address, context: ConnectionContext, connections: set[Connection]) -> None:
+    def __init__(self, address: Address, context: ConnectionContext, connections: set[Accepted]) -> None:
         self.configured = address
         self.connections = connections
         self._context = context
+        self._rate_limit = RateLimit()
         self._server: asyncio.Server | None = None
 
     async def open(self) -> list[Address]:
@@ -66,7 +69,21 @@ class Listener:
         if limit and len(self.connections) >= limit:
             self._context.counters.add("connections.refused")
             return Refused()
-        connection = Connection(self._context, self.configured, next(self._numbers), self.connections.discard)
+        if self.configured.proxy_protocol:
+            preface = ProxyPreface(
+                self._context, self._rate_limit, self._follow_preface, self.connections.discard
+            )
+            self.connections.add(preface)
+            return preface
+        return self._new_connection(None)
+
+    def _follow_preface(self, preface: ProxyPreface, peer: Peer | None) -> Connection:
+        self.connections.discard(preface)
+        return self._new_connection(peer)
+
+    def _new_connection(self, peer: Peer | None) -> Connection:
+        number = next(self._numbers)
+        connection = Connection(self._context, self.configured, number, self.connections.discard, peer)
         self.connections.add(connection)
         return connection
 

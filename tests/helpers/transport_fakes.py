@@ -19,6 +19,7 @@ from blastbeat.plugins.http1_h11 import H11DriverFactory
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.outputs import OutputAccount, Outputs
+from blastbeat.transport.preface import Accepted
 from blastbeat.transport.timers import TimerWheel
 from tests.helpers.engine import Engine
 from tests.helpers.engine_fakes import LISTENER, FakeClock
@@ -191,6 +192,9 @@ class FakeTransport(asyncio.Transport):
             if self._closing:
                 self.loop.call_soon(self._lose)
 
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        self.protocol = cast(asyncio.Protocol, protocol)
+
     def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
         assert high is not None
         self._high, self._low = high, high // 4 if low is None else low
@@ -262,11 +266,11 @@ class Wire:
             timers=TimerWheel(loop, engine.clock, 1.0),
             outputs=self.outputs,
             account=OutputAccount(config.memory),
-            trusted_proxies=TrustedProxies(()),
+            trusted_proxies=TrustedProxies(config.trusted_proxies),
             date_now=lambda: b"",
             loop=loop,
         )
-        self.connections: set[Connection] = set()
+        self.connections: set[Accepted] = set()
         self._accepted: list[FakeTransport] = []
 
     def connect(self, listener: Address = LISTENER) -> tuple[Connection, FakeTransport]:

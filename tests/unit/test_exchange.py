@@ -49,7 +49,9 @@ def test_the_client_says_what_becomes_of_the_connection(keep_alive: bool) -> Non
 def test_figures() -> None:
     headers = [(b"referer", b"http://a/"), (b"user-agent", b"curl"), (b"x", b"y")]
     exchange = make_exchange(b"PUT", headers=headers, target=b"/x?y")
-    exchange.request = make_request(request_id=b"id-1", variables=[(b"REMOTE_USER", b"ann")])
+    exchange.request = make_request(
+        request_id=b"id-1", remote_addr=b"203.0.113.9", remote_port=b"0", variables=[(b"REMOTE_USER", b"ann")]
+    )
     exchange.route = "/api"
     exchange.answered_at = 1000.25
     exchange.virtualhost, exchange.identity, exchange.hops = "app.test", "app/1", 2
@@ -58,8 +60,8 @@ def test_figures() -> None:
     figures = exchange.figures(make_connection_view(remote_addr="192.0.2.7", remote_port=4711), 1000.5)
     assert figures._asdict() == {
         "started_at": 1_700_001_000.0,
-        "remote_addr": "192.0.2.7",
-        "remote_port": 4711,
+        "remote_addr": "203.0.113.9",  # the client's, as a trusted proxy told
+        "remote_port": 0,
         "virtualhost": "app.test",
         "host": b"app.test",
         "method": b"PUT",
@@ -83,6 +85,8 @@ def test_figures() -> None:
 
 
 def test_figures_of_a_request_that_never_became_one() -> None:
-    figures = Exchange(NO_HEAD, 1.0, 2.0).figures(make_connection_view(), 1.5)
+    peer = make_connection_view(remote_addr="192.0.2.7", remote_port=4711)
+    figures = Exchange(NO_HEAD, 1.0, 2.0).figures(peer, 1.5)
+    assert (figures.remote_addr, figures.remote_port) == ("192.0.2.7", 4711)
     assert (figures.method, figures.status, figures.node_duration, figures.request_id) == (b"", 0, 0.0, b"")
     assert not NO_HEAD.has_body and NO_HEAD.headers == []

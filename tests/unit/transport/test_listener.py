@@ -13,6 +13,8 @@ from blastbeat.config.model import Address
 from blastbeat.errors import StartError
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.listener import BACKLOG, Listener, Refused
+from blastbeat.transport.preface import ProxyPreface
+from tests.helpers.proxy import v1
 from tests.helpers.transport_fakes import FakeLoop, FakeTransport, Wire
 
 ANY_PORT = Address("127.0.0.1", 0)
@@ -146,3 +148,20 @@ def test_connections_have_numbers_of_their_own() -> None:
     numbers = [view.id for view in wire.engine.recorder.connections]
     assert len(set(numbers)) == 3 and numbers == sorted(numbers)
     assert {view.listener for view in wire.engine.recorder.connections} == {"127.0.0.1:0"}
+
+
+def test_a_preface_counts_as_a_connection_until_it_is_one() -> None:
+    address = Address("127.0.0.1", 0, proxy_protocol=True)
+    listener, loop, wire = make(address, connections=2, trusted_proxies=("192.0.2.0/24",))
+    asyncio.run(listener.open())
+    accepted = [loop.factory() for _ in range(3)]
+    assert [type(each) for each in accepted] == [ProxyPreface, ProxyPreface, Refused]
+    transports = [FakeTransport(loop, each) for each in accepted[:2]]
+    for protocol, transport in zip(accepted, transports, strict=False):
+        protocol.connection_made(transport)
+    transports[0].receive(v1("198.51.100.7"))
+    assert type(transports[0].protocol) is Connection and len(wire.connections) == 2
+    assert wire.engine.recorder.connections[0].remote_addr == "198.51.100.7"
+    for transport in transports:
+        transport.lose()
+    assert not wire.connections

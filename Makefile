@@ -7,7 +7,7 @@ RUNTIME := $(VENV)/.blastbeat-runtime
 DEV := $(VENV)/.blastbeat-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix fuzz soak bench clean
+.PHONY: help demo test lint fix fuzz soak bench scale clean
 
 help:  ## this list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ soak: $(DEV)  ## minutes of chaos; ends with nothing left over
 
 bench: $(DEV)  ## the plain GET: requests per second and the server's own CPU per request
 	$(BIN)/python -m bench $(ARGS)
+
+scale: $(DEV)  ## 10,000 connections and virtualhosts with 500 nodes at once: no error, and the memory of each
+	$(BIN)/python bench/scale.py $(ARGS)
 
 clean:  ## everything these commands made, the environment too
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/results*

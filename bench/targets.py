@@ -101,13 +101,13 @@ def blastbeat(node: list[str], pins: Pins, *, uvloop: bool) -> Iterator[Target]:
         config.write_text(CONFIG.format(endpoint=endpoint))
         command = [sys.executable, "-c", RUN if uvloop else WITHOUT_UVLOOP + RUN, "serve", str(config)]
         log = Path(folder) / "log"
-        with log.open("w") as stderr, _running(command, pins.pin_server, stderr=stderr) as server:
-            ready = _wait(
+        with log.open("w") as stderr, running(command, pins.pin_server, stderr=stderr) as server:
+            ready = wait(
                 lambda: re.search(r"^ready http://127\.0\.0\.1:(\d+)", log.read_text(), re.M), server, log
             )
-            with _running([*node, endpoint, "bench"], pins.pin_others):
+            with running([*node, endpoint, "bench"], pins.pin_others):
                 port = int(ready[1])
-                _wait(lambda: _answers(port), server, log)
+                wait(lambda: _answers(port), server, log)
                 yield Target("blastbeat", server.pid, port)
 
 
@@ -130,13 +130,13 @@ def uvicorn(pins: Pins, *, uvloop: bool) -> Iterator[Target]:
         "off",
     ]
     command += ["--loop", "uvloop" if uvloop else "asyncio", "--log-level", "warning", "--no-access-log"]
-    with _running(command, pins.pin_server) as server:
-        _wait(lambda: _answers(port), server, None)
+    with running(command, pins.pin_server) as server:
+        wait(lambda: _answers(port), server, None)
         yield Target("uvicorn[h11]", server.pid, port)
 
 
 @contextmanager
-def _running(
+def running(
     command: list[str], pin: Callable[[], None], stderr: IO[str] | None = None
 ) -> Iterator[subprocess.Popen[bytes]]:
     process: subprocess.Popen[bytes] = subprocess.Popen(
@@ -157,7 +157,7 @@ def _running(
             process.wait()
 
 
-def _wait(condition: Callable[[], T | None], server: subprocess.Popen[bytes], log: Path | None) -> T:
+def wait(condition: Callable[[], T | None], server: subprocess.Popen[bytes], log: Path | None) -> T:
     """The first true value of `condition()`; ends the run with what the server said when none comes."""
     deadline = time.monotonic() + PATIENCE
     while time.monotonic() < deadline and server.poll() is None:

@@ -161,11 +161,13 @@ Encoder: TypeAlias = RequestEncoder | MessageDecoder
 # ---------------------------------------------------------------- what registration hooks are handed
 
 Factory: TypeAlias = Callable[[Options], object]
-"""Makes a registered object from its validated option table."""
+"""Makes a registered object from its validated option table. Where the options don't go together it raises
+ConfigError, whose problems need say no more than what is wrong."""
 
 Validator: TypeAlias = Callable[[Any], Any]
-"""Checks one option's value (a string where the ini notation was used) and returns what the plugin gets.
-Raises ValueError saying what would be right."""
+"""Checks one option's value (a string where the ini notation was used, a list where an option was given
+several times) and returns what the plugin gets. Raises ValueError saying what would be right.
+`blastbeat.validators` has those of the configuration's own keys."""
 
 
 class Register(Protocol):

@@ -51,9 +51,11 @@ def list_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def validate_options(values: Options, validators: Mapping[str, Validator]) -> tuple[Options, list[Problem]]:
+def validate_options(
+    values: Options, validators: Mapping[str, Validator], folder: str = ""
+) -> tuple[Options, list[Problem]]:
     """The validated values, and everything wrong with them; problems carry key and value, not yet the
-    place."""
+    place. `folder` is where relative file names start, for validators that ask."""
     validated: dict[str, object] = {}
     problems: list[Problem] = []
     for key, value in values.items():
@@ -64,9 +66,11 @@ def validate_options(values: Options, validators: Mapping[str, Validator]) -> tu
             problems.append(Problem(f"unknown option; {known}", key=key, value=str(value), hint=hint))
             continue
         try:
-            validated[key] = validator(value)
+            in_folder = getattr(validator, "in_folder", None)
+            validated[key] = (in_folder(folder) if in_folder else validator)(value)
         except Exception as error:
-            problems.append(Problem(str(error) or type(error).__name__, key=key, value=str(value)))
+            message, hint = str(error) or type(error).__name__, str(getattr(error, "hint", ""))
+            problems.append(Problem(message, key=key, value=str(value), hint=hint))
     return validated, problems
 
 
@@ -121,8 +125,8 @@ class Registry:
             raise ConfigError(problems)
         try:
             made = registration.factory(options)
-        except ConfigError:
-            raise
+        except ConfigError as error:
+            raise ConfigError([_locate(problem, kind, ref.name) for problem in error.problems]) from None
         except Exception as error:
             why = f"making the {kind} {ref.name!r} failed: {type(error).__name__}: {error}"
             raise PluginError(registration.owner, why) from error
@@ -138,12 +142,12 @@ class Registry:
             message = f"there is no {kind} of this name; known: {list_names(known)}"
             hint = did_you_mean(ref.name, known)
             return None, {}, [Problem(message, key=kind, value=ref.name, hint=hint)]
-        options, problems = validate_options(ref.options, registration.options)
+        options, problems = validate_options(ref.options, registration.options, ref.folder)
         return registration, options, [_locate(problem, kind, ref.name) for problem in problems]
 
 
 def _locate(problem: Problem, kind: str, name: str) -> Problem:
-    message = f"{problem.key}={problem.value}: {problem.message}"
+    message = f"{problem.key}={problem.value}: {problem.message}" if problem.key else problem.message
     return Problem(message, key=kind, value=name, hint=problem.hint)
 
 

@@ -30,6 +30,7 @@ LEVELS = {
     "blastbeat.answers": 1,
     "blastbeat.ratelimit": 1,
     "blastbeat.drain_round": 1,
+    "blastbeat.validators": 1,
     "blastbeat.hookspecs": 2,
     "blastbeat.registry": 2,
     "blastbeat.plugins": 2,
@@ -99,6 +100,7 @@ PUBLIC = {
     "blastbeat.headers",
     "blastbeat.interfaces",
     "blastbeat.paths",
+    "blastbeat.validators",
     "blastbeat.views",
 }
 

@@ -17,10 +17,12 @@ GIB = 1024 * MIB
 
 @dataclass(frozen=True, slots=True)
 class PluginRef:
-    """A registered object picked by name, with its option table: ``hash key=cookie:id``."""
+    """A registered object picked by name, with its option table: ``hash key=cookie:id``. `folder` is where
+    relative file names among the options start."""
 
     name: str
     options: Mapping[str, Any] = field(default_factory=dict)
+    folder: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from __future__ import annotations
 import ipaddress
 import re
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from blastbeat.config.model import Address, NodeRef, PluginRef
@@ -175,33 +176,50 @@ def split_host_name(name: str) -> tuple[str, int | None]:
     return host.lower().removesuffix("."), int(port) if port else None
 
 
-def parse_words_with_options(text: str) -> tuple[str, dict[str, Any]]:
-    """`name key=value key="two words"`: the name and its options, as texts. Raises BadValue."""
+def parse_words_with_options(text: str, *, may_repeat: bool = False) -> tuple[str, dict[str, Any]]:
+    """`name key=value key="two words"`: the name and its options, as texts. An option that is given several
+    times is a list of them where it `may_repeat`. Raises BadValue."""
     try:
         words = shlex.split(text)
     except ValueError as problem:
         raise BadValue(f"cannot be read: {problem}".replace("quotation", "quotation mark")) from None
     if not words:
         raise BadValue("is empty")
-    options: dict[str, Any] = {}
+    options: dict[str, list[str]] = {}
     for word in words[1:]:
         key, equals, value = word.partition("=")
         if not equals or not _OPTION_NAME.fullmatch(key):
             raise BadValue(f"has {word!r} after the name; options are written key=value")
-        if key in options:
+        if key in options and not may_repeat:
             raise BadValue(f"gives the option {key!r} twice")
-        options[key] = value
-    return words[0], options
+        options.setdefault(key, []).append(value)
+    return words[0], {key: values if len(values) > 1 else values[0] for key, values in options.items()}
 
 
 def format_words_with_options(name: str, options: Mapping[str, Any]) -> str:
-    """The same, the other way round."""
-    return " ".join((name, *(f"{key}={option}" for key, option in options.items())))
+    """The same, the other way round; a table among the options becomes the texts that stand for it."""
+    return " ".join((name, *_words_of(options)))
 
 
-def _name_and_options(value: object, example: str) -> tuple[str, dict[str, Any]]:
+def _words_of(options: Mapping[str, Any]) -> Iterator[str]:
+    for key, value in options.items():
+        for each in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(each, Mapping):
+                yield from (f"{key}={quote_word(f'{name}: {item}')}" for name, item in each.items())
+            else:
+                yield f"{key}={quote_word(str(each))}"
+
+
+def quote_word(text: str) -> str:
+    """As one word of a line, in quotes where it needs them."""
+    if text and not re.search(r"""[\s'"\\]""", text):
+        return text
+    return shlex.quote(text) if "'" in text else f"'{text}'"
+
+
+def _name_and_options(value: object, example: str, *, may_repeat: bool = False) -> tuple[str, dict[str, Any]]:
     if isinstance(value, str):
-        return parse_words_with_options(value)
+        return parse_words_with_options(value, may_repeat=may_repeat)
     if isinstance(value, Mapping):
         options = dict(value)
         name = options.pop("name", None)
@@ -220,10 +238,13 @@ class PluginKind(Kind):
         self.registry_kind = registry_kind
 
     def parse(self, value: object) -> PluginRef:
-        name, options = _name_and_options(value, "identity")
+        name, options = _name_and_options(value, "identity", may_repeat=True)
         if not name.isprintable() or any(mark in name for mark in "= ,"):
             raise BadValue(f"has a bad name {name!r}; write a name, then its options as key=value")
         return PluginRef(name, options)
+
+    def locate(self, value: Any, folder: str) -> Any:
+        return replace(value, folder=folder)
 
     def format(self, value: Any) -> str:
         return format_words_with_options(value.name, value.options)

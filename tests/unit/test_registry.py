@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from blastbeat.config.model import PluginRef
-from blastbeat.errors import ConfigError, PluginError
+from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Factory, Filter, Options, Validator
 from blastbeat.registry import KINDS, Registration, Registry
 
@@ -157,6 +157,39 @@ def test_a_failing_factory_names_its_plugin() -> None:
         registry(entry(factory=explode)).make("selector", PluginRef("first"))
     assert caught.value.plugin == "sample"
     assert "making the selector 'first' failed: LookupError: no table" in str(caught.value)
+
+
+def test_options_that_do_not_go_together_are_told_with_the_place() -> None:
+    def refuse(options: Options) -> object:
+        raise ConfigError([Problem("it needs `to`")])
+
+    with pytest.raises(ConfigError) as caught:
+        registry(entry(factory=refuse)).make("selector", PluginRef("first"))
+    problem = caught.value.problems[0]
+    assert (problem.key, problem.value, problem.message) == ("selector", "first", "it needs `to`")
+
+
+class Located:
+    def __init__(self, folder: str = "") -> None:
+        self.folder = folder
+
+    def in_folder(self, folder: str) -> Located:
+        return Located(folder)
+
+    def __call__(self, value: Any) -> str:
+        return f"{self.folder}/{value}"
+
+
+def test_file_names_start_at_the_folder_of_the_configuration() -> None:
+    made: list[Options] = []
+
+    def make(options: Options) -> First:
+        made.append(options)
+        return First(options)
+
+    subject = registry(entry(factory=make, options={"file": Located()}))
+    subject.make("selector", PluginRef("first", {"file": "a.html"}, "/etc/blastbeat"))
+    assert made == [{"file": "/etc/blastbeat/a.html"}]
 
 
 class Nothing:

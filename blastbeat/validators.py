@@ -1,0 +1,180 @@
+"""Validators for the options of plugins: what the configuration's own keys accept, in both notations.
+
+Each takes a text (ini) or a typed value (TOML) and returns what the plugin gets, or raises ValueError saying
+what would be right. Knows no plugin; a validator of a plugin's own is any function of that form.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from blastbeat.config.values import RATE, SIZE, TIME, BadValue, Choice, Count, Flag, Kind, Text
+from blastbeat.headers import is_field
+from blastbeat.interfaces import Validator
+from blastbeat.paths import normalise
+
+__all__ = [
+    "FileContent",
+    "choice",
+    "field",
+    "fields",
+    "flag",
+    "path_prefix",
+    "rate",
+    "read_file",
+    "several",
+    "size",
+    "status",
+    "text",
+    "time",
+    "whole",
+    "words",
+]
+
+
+def _one(value: object) -> object:
+    """`value`, unless it is several."""
+    if isinstance(value, list | tuple):
+        raise BadValue("is given more than once; it takes one value")
+    return value
+
+
+def _bounded(kind: Kind, minimum: float, maximum: float) -> Validator:
+    def validate(value: object) -> Any:
+        parsed = kind.parse(_one(value))
+        if not minimum <= parsed <= maximum:
+            raise BadValue(f"must be from {kind.format(minimum)} to {kind.format(maximum)}")
+        return parsed
+
+    return validate
+
+
+def whole(minimum: int, maximum: int) -> Validator:
+    """A whole number within bounds, both included."""
+    return _bounded(Count(), minimum, maximum)
+
+
+def status(*known: int) -> Validator:
+    """One of the statuses in `known`."""
+
+    def validate(value: object) -> int:
+        parsed = Count().parse(_one(value))
+        if parsed not in known:
+            raise BadValue(f"must be one of {', '.join(map(str, known))}")
+        return parsed
+
+    return validate
+
+
+def time(minimum: float, maximum: float) -> Validator:
+    """Seconds (float): ``5``, ``"500ms"``, ``"2m"``. The bounds are seconds, both included."""
+    return _bounded(TIME, minimum, maximum)
+
+
+def size(minimum: int, maximum: int) -> Validator:
+    """Bytes (int): ``65536``, ``"64KiB"``. The bounds are bytes, both included."""
+    return _bounded(SIZE, minimum, maximum)
+
+
+def rate(minimum: int, maximum: int) -> Validator:
+    """Bytes per second (int): ``"10Mbit/s"``, ``"1MiB/s"``; a plain number is kbit/s, as for `bandwidth`."""
+    return _bounded(RATE, minimum, maximum)
+
+
+def text(value: object) -> str:
+    """One line of text, white space around it removed."""
+    return Text().parse(_one(value))
+
+
+def flag(value: object) -> bool:
+    """Yes or no."""
+    return Flag().parse(_one(value))
+
+
+def choice(*known: str) -> Validator:
+    """One of a few words, in lower case."""
+    kind = Choice(known)
+    return lambda value: kind.parse(_one(value))
+
+
+def several(validate: Validator) -> Callable[[object], tuple[Any, ...]]:
+    """A tuple of values: a list in TOML; in a line of text the option is written once for each."""
+
+    def validate_all(value: object) -> tuple[Any, ...]:
+        values = value if isinstance(value, list | tuple) else (value,)
+        return tuple(validate(each) for each in values)
+
+    return validate_all
+
+
+def words(value: object) -> tuple[str, ...]:
+    """Words between spaces or commas, or a list of them."""
+    found = [word for line in several(text)(value) for word in line.replace(",", " ").split()]
+    if not found:
+        raise BadValue("is empty; write one word or several with spaces between them")
+    return tuple(found)
+
+
+def path_prefix(value: object) -> bytes:
+    """A path to compare `RequestView.path` with by `paths.is_below`: normalised, without a slash at its end.
+    White space and ``?`` are refused."""
+    written = text(value)
+    if not written.startswith("/") or any(mark in written for mark in " ?#"):
+        raise BadValue("is not a path; write /app for all of /app and what lies below it")
+    return normalise(written.encode()).rstrip(b"/") or b"/"
+
+
+def field(value: object) -> tuple[bytes, bytes]:
+    """A header field, ``"Name: value"``: its name as written, its value in UTF-8."""
+    name, colon, content = text(value).partition(":")
+    if not colon:
+        raise BadValue('is not a field; write "Name: value"')
+    pair = name.strip().encode(), content.strip().encode()
+    if not is_field(*pair):
+        raise BadValue(f'has {name!r}, which is no name of a field; write "Name: value"')
+    return pair
+
+
+def fields(value: object) -> tuple[tuple[bytes, bytes], ...]:
+    """Header fields: one ``"Name: value"`` or several, or a table of names with a value or a list of them."""
+    if not isinstance(value, Mapping):
+        return several(field)(value)
+    lines = []
+    for name, contents in value.items():
+        if ":" in name:
+            raise BadValue(f"has {name!r}, which is no name of a field")
+        contents = contents if isinstance(contents, list | tuple) else (contents,)
+        lines += [f"{name}: {text(content)}" for content in contents]
+    return several(field)(lines)
+
+
+class FileContent:
+    """The name of a file that can be read, absolute; a relative one starts at the folder of the configuration
+    file that names it. At most `limit` bytes."""
+
+    def __init__(self, limit: int, folder: str = "") -> None:
+        self._limit = limit
+        self._folder = folder
+
+    def in_folder(self, folder: str) -> FileContent:
+        """The same for a configuration file in `folder`; the registry asks for it."""
+        return FileContent(self._limit, folder)
+
+    def __call__(self, value: object) -> str:
+        path = os.path.abspath(os.path.join(self._folder, text(value)))
+        read_file(path, self._limit)
+        return path
+
+
+def read_file(path: str, limit: int) -> bytes:
+    """All of a file. Raises ValueError saying why it can't be, and where it was looked for."""
+    try:
+        with open(path, "rb") as file:
+            content = file.read(limit + 1)
+    except OSError as error:
+        raise BadValue(f"{path} cannot be read: {error.strerror}") from None
+    if len(content) > limit:
+        raise BadValue(f"{path} is longer than {SIZE.format(limit)}")
+    return content

@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Protocol, runtime_checkable
 
 from blastbeat.events import Buffer
-from blastbeat.interfaces import InstanceView
+from blastbeat.interfaces import InstanceView, Options
 from blastbeat.outbox import Outbox
 
 NEVER = float("-inf")
@@ -161,6 +161,10 @@ class Instance:
         view.queued_bytes = self.outbox.size
         view.capabilities = self.capabilities
         return view
+
+    def set_options(self, options: Options) -> None:
+        """What is configured of its node has changed."""
+        self._view.options = options
 
     def __repr__(self) -> str:
         return f"<Instance {self._view.identity}>"

@@ -8,26 +8,28 @@ Pure: the time is passed in, messages leave through a `ControlSender`, and what 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from typing import TypeAlias
 
 from blastbeat.counters import Counters
 from blastbeat.instance import NEVER, ControlSender, Instance, InstanceRouter, NodeSink, Outcome
 from blastbeat.interfaces import Options
 from blastbeat.messages import CREDIT, DRAIN, PING, SPAWN, Capabilities, parse_capabilities
-from blastbeat.roster import Roster
+from blastbeat.roster import NodeRule, Roster
 
 logger = logging.getLogger(__name__)
 
 SILENT_AFTER = 3  # ping periods
 FORGOTTEN_AFTER = 10  # ping periods
+NOT_NAMED = "no virtualhost names it any more"
 MAX_REMEMBERED = 4096  # identities that were told `spawn`
 
 Peer: TypeAlias = tuple[str, int]  # address, empty where there is none, and descriptor of its connection
 
 
 class NodeTable:
-    """The nodes of one ROUTER. Times are seconds; `credit` (bytes) is what the server announces."""
+    """The nodes of one ROUTER. Times are seconds; `credit` (bytes) is what the server announces. `on_empty`
+    is called when the last name is forgotten."""
 
     def __init__(
         self, router: ControlSender, counters: Counters, *, ping_freq: float, credit: int, endpoint: str = ""
@@ -35,9 +37,9 @@ class NodeTable:
         self.sink: NodeSink
         self._router = router
         self._counters = counters
-        self._ping_freq = ping_freq
+        self.ping_freq = ping_freq
+        self.on_empty: Callable[[], None] | None = None
         self._credit = credit
-        self._endpoint = endpoint
         self._roster = Roster(router, counters, endpoint)
         self.find = self._roster.find
         self._spawned: dict[bytes, None] = {}
@@ -48,7 +50,30 @@ class NodeTable:
 
     def expect(self, name: str, grace: float, max_instances: int, options: Options | None = None) -> None:
         """A configured node name, pinged from now on. Said twice, the more generous figures hold."""
-        self._roster.expect(name, grace, max_instances, options)
+        self._roster.expect(name, NodeRule(grace, max_instances, options or {}))
+
+    def expect_only(self, rules: Mapping[str, NodeRule], now: float) -> None:
+        """The names of a new configuration. One that is not among them takes no new session, and is
+        forgotten when its last one is over; instances of the others are as they were."""
+        self._now = now
+        came, left = self._roster.replace(rules)
+        for name in came:
+            self.greet(name, now)
+        for name in left:
+            for instance in self.instances(name):
+                self._judge(instance, now, "")
+
+    def greet(self, name: str, now: float) -> None:
+        """A name that was added: one that waits to be pinged serves at once, rather than after a tick."""
+        for instance in self.instances(name):
+            if instance.drained_at is None:
+                if instance.is_gone or instance.unreachable_since is not None:
+                    self._ping(instance, now)
+                self._judge(instance, now, "connected")
+
+    def rename(self, endpoint: str) -> None:
+        """Its ROUTER is bound to other endpoints."""
+        self._roster.rename(endpoint)
 
     def instances(self, name: str) -> Sequence[Instance]:
         """All instances of a node name in whatever state, the configured one included."""
@@ -59,7 +84,7 @@ class NodeTable:
 
     @property
     def shortest_grace(self) -> float:
-        return self._roster.shortest_grace(self._ping_freq)
+        return self._roster.shortest_grace(self.ping_freq)
 
     # ------------------------------------------------------------ what nodes say
 
@@ -89,7 +114,9 @@ class NodeTable:
             instance.unanswered -= 1
         if instance.drained_at is not None:
             # The answer to a ping that was on its way when the drain was over says nothing new.
-            if answers_ping and now - instance.drained_at <= SILENT_AFTER * self._ping_freq:
+            if answers_ping and now - instance.drained_at <= SILENT_AFTER * self.ping_freq:
+                return
+            if self._roster.is_leaving(instance.node):
                 return
             instance = self._renew(instance, now)
         elif instance.is_gone:
@@ -176,11 +203,13 @@ class NodeTable:
         """To be called several times per ping period: pings, and who has become silent or is gone."""
         self._now = now
         for instance in self:
+            if self._roster.is_leaving(instance.node) and self._leave(instance):
+                continue
             if instance.drained_at is not None:
                 self._forget(instance, now)
                 continue
             since = instance.unreachable_since
-            if since is not None or now - max(instance.heard_at, instance.pinged_at) >= self._ping_freq:
+            if since is not None or now - max(instance.heard_at, instance.pinged_at) >= self.ping_freq:
                 self._ping(instance, now)
             if since is not None and instance.unreachable_since is not None:
                 if now - since >= self._roster.grace(instance.node):
@@ -189,6 +218,18 @@ class NodeTable:
             self._judge(instance, now, "connected" if since is None else "connected again")
             self.session_over(instance)
             self._forget(instance, now)
+        if self.on_empty is not None and not self._roster:
+            self.on_empty()
+
+    def _leave(self, instance: Instance) -> bool:
+        """Forgets one of a name that leaves, once nothing of it is under way. True when it is gone."""
+        if instance.sessions or (instance.outbox and not instance.is_gone):
+            return False
+        if instance.is_gone:
+            self._roster.forget(instance)
+        else:
+            self._go(instance, NOT_NAMED)
+        return True
 
     def _ping(self, instance: Instance, now: float) -> None:
         instance.pinged_at = now
@@ -235,7 +276,7 @@ class NodeTable:
             if instance.heard_at == NEVER and instance.node not in self._blind:
                 self._blind.add(instance.node)
                 logger.info("%s: node %s is connected but has not said anything yet; it counts as available "
-                            "until it answers a ping", self._endpoint, instance.node)  # fmt: skip
+                            "until it answers a ping", self._roster.endpoint, instance.node)  # fmt: skip
             self.sink.instance_up(instance, reason)
         else:
             self._counters.add("nodes.silent")
@@ -244,12 +285,14 @@ class NodeTable:
     def _why_unavailable(self, instance: Instance, now: float) -> str:
         if instance.draining:
             return "drains"
+        if self._roster.is_leaving(instance.node):
+            return NOT_NAMED
         if instance.unreachable_since is not None:
             return "its connection is lost"
         # Once it has answered a ping, what it says decides; before, that it takes pings is enough.
         blind = instance.is_configured and not instance.has_answered
         last = max(instance.heard_at, instance.taken_at) if blind else instance.heard_at
-        if now - last <= SILENT_AFTER * self._ping_freq:
+        if now - last <= SILENT_AFTER * self.ping_freq:
             return ""
         return f"{'takes no pings' if blind else 'not heard from'} for {now - last:.1f} s"
 
@@ -264,7 +307,7 @@ class NodeTable:
     def _forget(self, instance: Instance, now: float) -> None:
         """An instance of no use, long silent, makes room for others of its node."""
         quiet = now - max(instance.heard_at, instance.drained_at or NEVER)
-        if instance.is_configured or instance.sessions or quiet <= FORGOTTEN_AFTER * self._ping_freq:
+        if instance.is_configured or instance.sessions or quiet <= FORGOTTEN_AFTER * self.ping_freq:
             return
         if instance.drained_at is not None:
             self._roster.remove(instance)

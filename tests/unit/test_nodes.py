@@ -6,6 +6,8 @@ import logging
 
 import pytest
 
+from blastbeat.nodes import NOT_NAMED
+from blastbeat.roster import NodeRule
 from tests.helpers.node_table import PERIOD, TableStage
 
 PING = (b"ping", b"")
@@ -640,3 +642,110 @@ def test_a_drained_name_is_not_pinged_when_somebody_comes(stage: TableStage) -> 
     stage.table.peer_came(stage.now)
     assert stage.take_sent(APP) == [], "`drain` was the last word"
     assert stage.instance().is_gone
+
+
+# ---------------------------------------------------------------- the names of another configuration
+
+RULE = NodeRule(PERIOD, 4)
+
+
+def come(stage: TableStage, *identities: bytes) -> None:
+    for identity in identities:
+        stage.connect(identity)
+        stage.say(identity, b"")
+    stage.take_told()
+    stage.sent.clear()
+
+
+def test_instances_of_names_that_stay_are_kept(stage: TableStage) -> None:
+    come(stage, APP, ONE)
+    before = list(stage.table)
+    stage.table.expect_only({"app": NodeRule(9.0, 1, {"weight": 2})}, stage.now)
+    assert list(stage.table) == before and all(each.is_available for each in before)
+    assert [each.view.options for each in before] == [{"weight": 2}] * 2
+    assert stage.table.shortest_grace == 9.0
+    assert (stage.take_told(), stage.sent) == ([], [])
+
+
+def test_a_name_that_was_added_serves_at_once(stage: TableStage) -> None:
+    """Its node has been there, unheard, and waits to be pinged."""
+    stage.connect(b"new")
+    stage.table.expect_only({"app": RULE, "new": RULE}, stage.now)
+    assert stage.instance(b"new").is_available
+    assert stage.take_sent(b"new") == [PING, SPAWN]
+    assert stage.states() == ["up"]
+
+
+def test_a_name_that_nobody_names_any_more_is_forgotten(stage: TableStage) -> None:
+    come(stage, APP, ONE)
+    stage.table.expect_only({"other": RULE}, stage.now)
+    assert stage.take_told() == [("silent", APP, NOT_NAMED), ("silent", ONE, NOT_NAMED)]
+    stage.tick()
+    assert stage.take_told() == [("gone", APP, NOT_NAMED), ("gone", ONE, NOT_NAMED)]
+    assert [each.identity for each in stage.table] == [b"other"]
+    assert stage.table.heard(APP, stage.now) is None and stage.table.heard(ONE, stage.now) is None
+    assert stage.counters["messages.dropped.unknown-node"] == 2
+
+
+def test_its_sessions_go_on_and_nothing_of_it_is_lost(stage: TableStage) -> None:
+    """No new one begins; what waits for it is sent before it is forgotten; it is pinged as before."""
+    come(stage, APP, ONE)
+    app, one = stage.instance(), stage.instance(ONE)
+    app.sessions[SID] = object()
+    one.outbox.put(SID, b"body", b"waits")
+    stage.table.expect_only({}, stage.now)
+    stage.wait(2 * PERIOD, answering=(APP, ONE))
+    assert list(stage.table) == [app, one] and not app.is_available
+    assert stage.states() == ["silent", "silent"]
+    assert stage.table.heard(b"app/2", stage.now) is None
+    app.sessions.clear()
+    one.outbox.clear()
+    stage.tick()
+    assert stage.states() == ["gone", "gone"] and not list(stage.table)
+
+
+def test_a_name_that_leaves_may_go_of_its_own_accord(stage: TableStage) -> None:
+    """A lost connection ends its sessions as ever, and nobody waits for it to come back."""
+    come(stage, APP)
+    stage.instance().sessions[SID] = object()
+    stage.table.expect_only({}, stage.now)
+    stage.disconnect(APP)
+    stage.wait(3 * PERIOD)
+    assert stage.states() == ["silent", "gone"] and not list(stage.table)
+
+
+def test_a_name_that_comes_back_while_it_leaves(stage: TableStage) -> None:
+    come(stage, APP)
+    app = stage.instance()
+    app.sessions[SID] = object()
+    stage.table.expect_only({}, stage.now)
+    stage.table.expect_only({"app": RULE}, stage.now)
+    assert stage.states() == ["silent", "up"]
+    assert stage.instance() is app and app.is_available and SID in app.sessions
+
+
+def test_a_drained_instance_of_a_name_that_leaves_does_not_begin_anew(stage: TableStage) -> None:
+    come(stage, ONE)
+    stage.table.drain(stage.instance(ONE), stage.now)
+    stage.table.expect_only({}, stage.now)
+    stage.say(ONE, b"")
+    stage.tick()
+    assert stage.table.find(ONE) is None
+
+
+def test_the_last_name_is_told(stage: TableStage) -> None:
+    emptied: list[bool] = []
+    come(stage, APP)
+    stage.instance().sessions[SID] = object()
+    stage.table.on_empty = lambda: emptied.append(True)
+    stage.table.expect_only({}, stage.now)
+    stage.wait(PERIOD, answering=(APP,))
+    assert not emptied
+    stage.instance().sessions.clear()
+    stage.tick()
+    assert emptied == [True]
+
+
+def test_another_name_of_the_router_is_shown_to_selectors(stage: TableStage) -> None:
+    stage.table.rename("ipc:///new")
+    assert stage.instance().view.endpoint == "ipc:///new"

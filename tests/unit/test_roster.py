@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from blastbeat.counters import Counters
-from blastbeat.roster import Roster
+from blastbeat.roster import NodeRule, Roster
 from tests.helpers.engine_fakes import FakeRouter
 
 
@@ -26,7 +26,7 @@ def stage() -> Stage:
 
 
 def test_an_expected_name_has_its_instance_at_once(stage: Stage) -> None:
-    stage.roster.expect("app", 2.0, 4, {"weight": 3})
+    stage.roster.expect("app", NodeRule(2.0, 4, {"weight": 3}))
     (instance,) = stage.roster
     assert stage.roster.find(b"app") is instance
     assert (instance.is_configured, instance.view.node, instance.view.endpoint) == (True, "app", "ipc:///x")
@@ -41,7 +41,7 @@ def test_an_empty_roster(stage: Stage) -> None:
 
 def test_newcomers(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
     """Only further instances of expected names, and no more than were allowed."""
-    stage.roster.expect("app", 2.0, 1)
+    stage.roster.expect("app", NodeRule(2.0, 1))
     with caplog.at_level(logging.WARNING):
         assert stage.roster.newcomer(b"else/1", 0.0) is None
         assert stage.roster.newcomer(b"app/bad word", 0.0) is None
@@ -55,7 +55,7 @@ def test_newcomers(stage: Stage, caplog: pytest.LogCaptureFixture) -> None:
 
 
 def test_a_drained_one_makes_room(stage: Stage) -> None:
-    stage.roster.expect("app", 2.0, 1)
+    stage.roster.expect("app", NodeRule(2.0, 1))
     first = stage.roster.newcomer(b"app/1", 0.0)
     assert first is not None
     first.drained_at = 1.0
@@ -64,7 +64,7 @@ def test_a_drained_one_makes_room(stage: Stage) -> None:
 
 
 def test_a_configured_name_stays_when_its_instance_goes(stage: Stage) -> None:
-    stage.roster.expect("app", 2.0, 4)
+    stage.roster.expect("app", NodeRule(2.0, 4))
     first = stage.roster.find(b"app")
     assert first is not None
     stage.roster.remove(first)
@@ -74,3 +74,25 @@ def test_a_configured_name_stays_when_its_instance_goes(stage: Stage) -> None:
     assert further is not None
     stage.roster.remove(further)
     assert stage.roster.find(b"app/1") is None
+
+
+def test_the_more_generous_rule_holds(stage: Stage) -> None:
+    stage.roster.expect("app", NodeRule(2.0, 4, {"weight": 3}))
+    stage.roster.expect("app", NodeRule(1.0, 9, {"weight": 5}))
+    assert stage.roster.grace("app") == 2.0
+    assert [each.view.options for each in stage.roster] == [{"weight": 3}]
+
+
+def test_replacing_names(stage: Stage) -> None:
+    for name in ("kept", "left", "back"):
+        stage.roster.expect(name, NodeRule(2.0, 4))
+    assert stage.roster.replace({"kept": NodeRule(1.0, 4), "new": NodeRule(3.0, 4)}) == (
+        ["new"],
+        ["left", "back"],
+    )
+    assert stage.roster.replace({"kept": NodeRule(1.0, 4), "back": NodeRule(3.0, 4)}) == (["back"], ["new"])
+    assert len(stage.roster) == 4  # until they are forgotten
+    for name in ("left", "new"):
+        (instance,) = stage.roster.instances(name)
+        stage.roster.forget(instance)
+    assert sorted(each.node for each in stage.roster) == ["back", "kept"] and len(stage.roster) == 2

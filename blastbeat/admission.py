@@ -144,8 +144,12 @@ class Admission:
         """Everybody agreed: go on in the session there is, or begin one."""
         session = stream.session
         if session is not None:
-            if session.instance.node in exchange.node_names:
+            if session.instance.unreachable_since is not None and session.virtualhost.held is not None:
+                # It may come back within its grace, or not: rather than wait for it, wait for anybody.
+                stream.drop_session(CloseReason.NODE_GONE)
+            elif session.instance.node in exchange.node_names:
                 self._dispatcher.placement.continue_session(stream, exchange, session)
                 return
-            stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
+            else:
+                stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
         self._dispatcher.placement.place(stream, exchange)

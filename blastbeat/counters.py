@@ -42,6 +42,9 @@ COUNTERS: dict[str, str] = {
     "responses.none": "exchanges that ended unanswered",
     "bytes.in": "bytes of request bodies, counted when their exchange is over",
     "bytes.out": "bytes of response bodies, likewise",
+    "requests.held": "requests that waited for an instance, for up to `hold`",
+    "requests.held-over": "requests that were answered because `hold` was over",
+    "requests.held-refused": "requests that could not wait: `hold-queue` was full",
     "hops.retried": "requests sent once more to another instance",
     # connections
     "connections.accepted": "client connections accepted",

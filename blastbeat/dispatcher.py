@@ -15,6 +15,7 @@ from blastbeat.errors import NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
 from blastbeat.filtering import filters_closed
+from blastbeat.holding import Holding
 from blastbeat.instance import Instance, InstanceRouter
 from blastbeat.interfaces import Clock, NodeCandidate, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
@@ -61,6 +62,7 @@ class Dispatcher:
         self._decoders = dict(decoders)
         self._rate_limit = RateLimit()
         self.flush = flush
+        self.holding = Holding(self)
         self.placement = Placement(self, session_share=session_share, credit=credit)
 
     # ------------------------------------------------------------ sessions and exchanges end
@@ -183,6 +185,7 @@ class Dispatcher:
             )
             if self._all_agree(virtualhost, candidate):
                 instance.allowed.add(virtualhost.name)
+                self.holding.instance_ready(instance)
             else:
                 instance.allowed.discard(virtualhost.name)
 
@@ -195,6 +198,9 @@ class Dispatcher:
                 log.exception("virtualhost %s: node authenticator %r failed", virtualhost.name, each)
                 return False
         return True
+
+    def instance_ready(self, instance: Instance) -> None:
+        self.holding.instance_ready(instance)
 
     def instance_up(self, instance: Instance, reason: str) -> None:
         log.info("node %s is up: %s", instance.view.identity, reason)

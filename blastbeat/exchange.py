@@ -33,6 +33,7 @@ class Exchange:
         "kept_bytes",
         "node_names",
         "passed",
+        "none_left",
         "reason",
         "replayed",
         "request",
@@ -64,6 +65,7 @@ class Exchange:
         self.bytes_in = 0
         self.bytes_out = 0
         self.hops = 0
+        self.none_left = 503  # what the client is answered where no instance can be had
         self.tried: set[Any] = set()  # instances that were asked already
         self.kept: list[Buffer] | None = []  # forwarded body, None once it outgrew the retry buffer
         self.kept_bytes = 0

@@ -26,17 +26,17 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     exchange.tried.add(session.instance)
     exchange.hops += 1
     # One that asks for `retry` is healthy: 503. One that went away owes the answer: 502 (§4, §6).
-    none_left = 502 if reason is CloseReason.NODE_GONE else 503
+    exchange.none_left = 502 if reason is CloseReason.NODE_GONE else 503
     dispatcher.session_retried(session, reason)
     stream.drop_session(reason)
     if exchange.kept is None:
         stream.fail(502, reason, "more body was forwarded than `retry-buffer` keeps")
     elif stream.policy.max_hops and exchange.hops >= stream.policy.max_hops:
-        stream.fail(none_left, reason, f"{exchange.hops} instances were tried")
+        stream.fail(exchange.none_left, reason, f"{exchange.hops} instances were tried")
     else:
         dispatcher.counters.add("hops.retried")
         stream.phase = Phase.ADMITTING
-        dispatcher.placement.place(stream, exchange, none_left=none_left)
+        dispatcher.placement.place(stream, exchange)
 
 
 def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:
@@ -54,7 +54,8 @@ def session_ended_before(stream: Stream, dispatcher: Dispatcher) -> None:
 
 
 def instance_lost(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, detail: str) -> None:
-    """The instance of the stream's session is gone for good."""
+    """The instance of the stream's session is gone for good. What still waited for it was seen by no node: it
+    may go to another, whatever its method."""
     exchange, session, virtualhost = stream.exchange, stream.session, stream.virtualhost
     if exchange is None or session is None or virtualhost is None or stream.phase is Phase.ADMITTING:
         stream.drop_session(reason)  # no request of it is on its way: the next one takes another session
@@ -62,7 +63,7 @@ def instance_lost(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, d
         stream.abandon(reason, detail)
     elif not session.response.awaits_head:
         stream.response_cut(reason, detail)
-    elif exchange.may_repeat(virtualhost.retry_methods):
+    elif exchange.may_repeat(virtualhost.retry_methods) or session.instance.outbox.has_head(session.sid):
         try_next_instance(stream, dispatcher, reason, detail)
     else:
         stream.fail(502, reason, detail)

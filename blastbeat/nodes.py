@@ -266,8 +266,10 @@ class NodeTable:
         if instance.is_gone:
             return
         why_not = self._why_unavailable(instance, now)
-        instance.is_available = not why_not
+        was_available, instance.is_available = instance.is_available, not why_not
         instance.is_steady = instance.is_available and instance.is_verified
+        if instance.is_available and not was_available:
+            self.sink.instance_ready(instance)
         if instance.is_available == instance.is_up:
             return
         instance.is_up = instance.is_available
@@ -299,10 +301,10 @@ class NodeTable:
     def _go(self, instance: Instance, reason: str) -> None:
         instance.is_gone = instance.is_blocked = True
         instance.is_available = instance.is_steady = False
-        instance.outbox.clear()
         self._roster.remove(instance)
         self._counters.add("nodes.gone")
-        self.sink.instance_gone(instance, reason)
+        self.sink.instance_gone(instance, reason)  # what still waits for it tells what it has not seen
+        instance.outbox.clear()
 
     def _forget(self, instance: Instance, now: float) -> None:
         """An instance of no use, long silent, makes room for others of its node."""

@@ -206,6 +206,11 @@ class Outbox:
 
     # ------------------------------------------------------------ looking
 
+    def has_head(self, sid: bytes) -> bool:
+        """A request of this session waits here, head first: its node has seen nothing of it."""
+        lane = self._lanes.get(sid)
+        return lane is not None and any(message_type in HEAD_TYPES for message_type, _ in lane.items)
+
     def queued(self, sid: bytes) -> int:
         """Bytes that count against this session's share: its own, or while the queue is crowded all of
         them; who asks then is told when there is room."""

@@ -13,6 +13,7 @@ from blastbeat.counters import ANSWERS
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason
 from blastbeat.exchange import Exchange
+from blastbeat.hold_queue import HoldQueue
 from blastbeat.instance import Instance
 from blastbeat.session import Session
 from blastbeat.virtualhost import VirtualHost
@@ -33,28 +34,51 @@ class Placement:
         self._session_share = session_share
         self._credit = credit
 
-    def place(self, stream: Stream, exchange: Exchange, none_left: int = 503) -> None:
-        """Begin a new session on an instance the selector picks; `none_left` answers where there is none."""
+    def place(self, stream: Stream, exchange: Exchange) -> None:
+        """Begin a new session on an instance the selector picks. Where none is available the request waits,
+        if the virtualhost holds requests, behind those that do."""
         virtualhost = stream.virtualhost
-        assert virtualhost is not None and exchange.request is not None
+        assert virtualhost is not None
+        queue = virtualhost.held
+        if queue is not None and queue.size and self._must_queue(exchange, queue):
+            self._dispatcher.holding.hold(stream, exchange, queue)
+        elif self.try_to_place(stream, exchange):
+            return
+        elif queue is not None and exchange.node_names and not self._dispatcher.is_stopping:
+            self._dispatcher.holding.hold(stream, exchange, queue)
+        else:
+            self._nobody(stream, exchange)
+
+    def _must_queue(self, exchange: Exchange, queue: HoldQueue) -> bool:
+        is_first_try = not exchange.tried
+        return is_first_try and not self._dispatcher.is_stopping and queue.has_waiting(exchange.node_names)
+
+    def try_to_place(self, stream: Stream, exchange: Exchange) -> bool:
+        """False when no instance takes the request now; else somebody has it, or its client was answered."""
+        virtualhost = stream.virtualhost
+        assert virtualhost is not None
         full = self._sessions.find_limit(virtualhost)
         if full:
             virtualhost.tally.hit("sessions")
             stream.fail(503, CloseReason.LIMIT, full)
-            return
-        body = self._encode(stream, exchange, virtualhost)
-        if body is None:
-            return
+            return True
         candidates = virtualhost.candidates(exchange.node_names, exchange.tried)
-        while candidates:
+        if not candidates:
+            return False
+        body = self._encode(stream, exchange, virtualhost)
+        while candidates and body is not None:
             instance = self._select(virtualhost, candidates, exchange)
             if instance is None:
-                break
+                self._nobody(stream, exchange)
+                return True
             if self._open(stream, exchange, virtualhost, instance, body):
-                return
+                return True
             candidates.remove(instance)
+        return body is None
+
+    def _nobody(self, stream: Stream, exchange: Exchange) -> None:
         detail = "no other instance" if exchange.hops else "no instance available"
-        stream.fail(none_left, CloseReason.NO_INSTANCE, detail)
+        stream.fail(exchange.none_left, CloseReason.NO_INSTANCE, detail)
 
     def _encode(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> bytes | None:
         """The body of the request's message; None when the stream was answered instead."""

@@ -17,9 +17,14 @@ class Phase(Enum):
 
     IDLE = "no request"
     ADMITTING = "somebody is looking at the request"
+    HOLDING = "it waits for an instance"
     FORWARDING = "a session has it"
     ANSWERED = "the server answered it itself"
     CLOSED = "the connection is closing"
+
+
+WAITING = frozenset({Phase.ADMITTING, Phase.HOLDING})
+"""No node has the request: its body stays with the client."""
 
 
 class Overdue(Enum):
@@ -33,14 +38,16 @@ class Overdue(Enum):
 
 
 class Progress:
-    """Monotonic seconds: the last byte either way, the client's last, the end of the response."""
+    """Monotonic seconds: the last byte either way, the client's last, the end of the response, and until when
+    a request waits for an instance."""
 
-    __slots__ = ("moved", "read", "responded")
+    __slots__ = ("held_until", "moved", "read", "responded")
 
     def __init__(self) -> None:
         self.moved = 0.0
         self.read = 0.0
         self.responded = 0.0
+        self.held_until = 0.0
 
     def deadline(self, exchange: Exchange, policy: VirtualHostConfig, is_held: bool) -> float:
         """When `find_overdue` is to be asked. `is_held`: it is us who do not take the client's body now."""

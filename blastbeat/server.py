@@ -20,6 +20,7 @@ from blastbeat.config.model import Address, Config
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.errors import BlastBeatError
+from blastbeat.events import CloseReason
 from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
@@ -195,6 +196,7 @@ class Server:
             listener.close()
         for connection in self._connections():
             connection.stop(at_once=False)
+        dispatcher.holding.give_up(CloseReason.SERVER_STOP, "the server stops")
         dispatcher.flush()
         with anyio.move_on_after(self.config.server.drain):
             await self._until_empty()

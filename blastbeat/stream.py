@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from blastbeat import failover
+from blastbeat import failover, overdue
 from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
@@ -19,7 +19,7 @@ from blastbeat.filtering import filter_data, filter_response
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.own_answers import answer_error, answer_for_plugin
-from blastbeat.progress import Overdue, Phase, Progress
+from blastbeat.progress import WAITING, Phase, Progress
 from blastbeat.session import Session
 from blastbeat.virtualhost import VirtualHost
 
@@ -80,7 +80,7 @@ class Stream:
             self.fail(413, CloseReason.LIMIT, f"the body is longer than {self.policy.max_body} bytes")
         elif self.phase is Phase.FORWARDING:
             self._forward_data(exchange, data)
-        elif self.phase is Phase.ADMITTING:
+        elif self.phase in WAITING:
             self._pending.append(data)
             if len(self._pending) == 1:
                 self.client.hold_reading()
@@ -324,22 +324,13 @@ class Stream:
         """When `expire` is due unless something happens before (monotonic seconds)."""
         if self.exchange is None or self.phase is Phase.CLOSED:
             return inf
+        if self.phase is Phase.HOLDING:
+            return self.progress.held_until
         return self.progress.deadline(self.exchange, self.policy, self._is_held())
 
     def expire(self, now: float) -> None:
-        """A deadline has passed: §6 `timeout`, 408, 504."""
-        if self.exchange is None:
-            return
-        policy = self.policy
-        overdue = self.progress.find_overdue(self.exchange, policy, self._is_held(), now)
-        if overdue is Overdue.UPLOAD:
-            self.abandon(CloseReason.LINGER_OVER, "the upload went on too long after the response")
-        elif overdue is Overdue.RESPONSE:
-            self.response_cut(CloseReason.IDLE_TIMEOUT, f"no byte either way for {policy.idle_timeout:g} s")
-        elif overdue is Overdue.BODY:
-            self.fail(408, CloseReason.SLOW_REQUEST, f"no byte of the body for {policy.body_timeout:g} s")
-        elif overdue is Overdue.HEAD:
-            self.fail(504, CloseReason.RESPONSE_TIMEOUT, f"no answer for {policy.response_timeout:g} s")
+        """A deadline has passed: §6 `timeout`, 408, 503, 504."""
+        overdue.expire(self, self._dispatcher, self._is_held(), now)
 
     def _is_held(self) -> bool:
-        return self.phase is Phase.ADMITTING or (self.session is not None and self.session.upload.is_held)
+        return self.phase in WAITING or (self.session is not None and self.session.upload.is_held)

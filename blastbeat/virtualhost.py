@@ -11,6 +11,7 @@ from typing import Protocol
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import Request
 from blastbeat.forwarding import HostFacts
+from blastbeat.hold_queue import HoldQueue
 from blastbeat.instance import Instance
 from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
 from blastbeat.nodes import NodeTable
@@ -42,6 +43,7 @@ class VirtualHost:
         "count",
         "encode_request",
         "filters",
+        "held",
         "host",
         "name",
         "needs_view",
@@ -85,6 +87,7 @@ class VirtualHost:
         self.retry_methods = tuple(method.encode() for method in config.retry_methods)
         self.count = count or SessionCount()
         self.tally = tally or Tally()
+        self.held = HoldQueue(config.hold_queue) if config.hold else None
         # A filter that does not override a method is not called for it.
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)

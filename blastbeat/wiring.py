@@ -117,5 +117,5 @@ def shortest_timeout(config: Config) -> float:
     timeouts = [config.server.header_timeout]
     for each in (VirtualHostConfig(""), *config.virtualhosts):
         timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
-        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time)
+        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time, each.hold)
     return min((timeout for timeout in timeouts if timeout), default=1.0)

@@ -102,9 +102,12 @@ class Sender:
             self._counters.add("messages.dropped.no-route")
             return
         if message_type == END:
+            was_full = instance.outbox.is_full()
             writable = instance.outbox.put_end(sid, body)
             self._block(instance)
             self._tell_writable(instance, writable)
+            if was_full and not instance.outbox.is_full():
+                self._table.sink.instance_ready(instance)
         else:
             self._queue(instance, sid, message_type, body)
 
@@ -112,6 +115,7 @@ class Sender:
         """Sends what waits, as far as ZeroMQ takes it. TAKEN when at least one message went."""
         outbox = instance.outbox
         batches = BATCH in instance.capabilities
+        was_full = outbox.is_full()
         outcome = Outcome.FULL
         for _ in range(MAX_SENDS_PER_FLUSH):
             if not outbox:
@@ -131,6 +135,8 @@ class Sender:
             self._tell_writable(instance, outbox.sent(sid, len(pairs)))
         self._used()
         self._block(instance)
+        if was_full and not outbox.is_full():
+            self._table.sink.instance_ready(instance)
         return outcome
 
     def retry(self) -> bool:

@@ -120,6 +120,8 @@ class TableStage:
         assert instance.is_available and not instance.is_gone
         self.told.append(("up", instance.identity, reason))
 
+    def instance_ready(self, instance: Instance) -> None: ...
+
     def instance_silent(self, instance: Instance, reason: str) -> None:
         assert not instance.is_available and not instance.is_gone
         self.told.append(("silent", instance.identity, reason))

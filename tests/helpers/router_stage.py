@@ -61,6 +61,8 @@ class NotingSink:
     def instance_up(self, instance: Instance, reason: str) -> None:
         self._tell("up", instance, reason)
 
+    def instance_ready(self, instance: Instance) -> None: ...
+
     def instance_silent(self, instance: Instance, reason: str) -> None:
         self._tell("silent", instance, reason)
 

@@ -147,6 +147,8 @@ class SenderStage:
     def instance_up(self, instance: Instance, reason: str) -> None:
         pass
 
+    def instance_ready(self, instance: Instance) -> None: ...
+
     def instance_silent(self, instance: Instance, reason: str) -> None:
         pass
 

@@ -32,6 +32,8 @@ class CarefulStage(TableStage):
     def instance_up(self, instance: Instance, reason: str) -> None:
         self._note(instance, reason, "up", "new silent")
 
+    def instance_ready(self, instance: Instance) -> None: ...
+
     def instance_silent(self, instance: Instance, reason: str) -> None:
         self._note(instance, reason, "silent", "up")
 

@@ -41,6 +41,14 @@ def come(engine: Engine, identity: str = "app") -> None:
     engine.router.drain()
 
 
+def waits(stream: Stream) -> bool:
+    return stream.phase is Phase.HOLDING
+
+
+def runs(stream: Stream) -> bool:
+    return stream.phase is Phase.FORWARDING
+
+
 def targets(engine: Engine) -> list[bytes]:
     """Of the requests that nodes were sent, in order."""
     return [body for _, _, type, body in engine.router.sent if type == b"uwsgi"]
@@ -52,11 +60,11 @@ def targets(engine: Engine) -> list[bytes]:
 def test_a_request_waits_for_a_node_that_comes() -> None:
     engine = serve()
     ((client, stream),) = ask(engine)
-    assert stream.phase is Phase.HOLDING and not client.heads
+    assert waits(stream) and not client.heads
     assert engine.counters["requests.held"] == 1 and engine.dispatcher.holding.size == 1
     engine.clock.now += 9
     come(engine)
-    assert stream.phase is Phase.FORWARDING
+    assert runs(stream)
     assert stream.deadline() == engine.clock.now + stream.policy.response_timeout, "begins now"
     engine.respond(stream.session)
     assert client.statuses == [200] and engine.recorder.exchange.hops == 0
@@ -103,7 +111,7 @@ def test_a_node_that_becomes_full_leaves_the_others_waiting() -> None:
         engine.router.full = {b"app"} if taken > 2 else set()
         return type(engine.router).offer(engine.router, *arguments)
 
-    engine.router.offer = take_two  # type: ignore[method-assign]
+    engine.router.offer = take_two  # type: ignore[method-assign,assignment]
     come(engine)
     assert targets(engine) == [b"GET /0", b"GET /1"] and engine.dispatcher.holding.size == 2
     taken = -10
@@ -117,7 +125,7 @@ def test_full_instances_are_waited_for_too() -> None:
     engine = serve(here={"app": ""})
     engine.router.full = {b"app"}
     ((client, stream),) = ask(engine)
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     engine.router.full = set()
     engine.dispatcher.instance_ready(engine.instance())
     engine.router.drain()
@@ -132,7 +140,7 @@ def test_a_drained_node_is_followed_by_the_next() -> None:
     engine.dispatcher.message_received(engine.instance("app/old"), b"", b"drain", b"")
     ((second, waiting),) = ask(engine)
     engine.respond(stream.session)
-    assert client.statuses == [200] and waiting.phase is Phase.HOLDING
+    assert client.statuses == [200] and waits(waiting)
     come(engine, "app/new")
     engine.respond(waiting.session)
     assert second.statuses == [200]
@@ -143,9 +151,9 @@ def test_a_silent_node_that_speaks_again() -> None:
     engine.clock.now += 4
     engine.table.tick(engine.clock.now)
     ((_, stream),) = ask(engine)
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     come(engine)
-    assert stream.phase is Phase.FORWARDING
+    assert runs(stream)
 
 
 def test_a_node_that_was_away_so_shortly_that_nobody_was_told() -> None:
@@ -153,10 +161,10 @@ def test_a_node_that_was_away_so_shortly_that_nobody_was_told() -> None:
     engine = serve(here={"app": ""})
     engine.table.unreachable(engine.instance(), engine.clock.now)
     ((_, stream),) = ask(engine)
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     engine.table.reachable(engine.instance())
     come(engine)
-    assert stream.phase is Phase.FORWARDING and len(engine.recorder.nodes) == 1
+    assert runs(stream) and len(engine.recorder.nodes) == 1
 
 
 def test_a_node_that_the_authenticators_let_in_later() -> None:
@@ -169,11 +177,11 @@ def test_a_node_that_the_authenticators_let_in_later() -> None:
     gate = Gate()
     engine = serve(here={"app": ""}, node_authenticators=[gate])
     ((_, stream),) = ask(engine)
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     gate.verdict = True
     engine.dispatcher.admit(engine.instance(), "1.2.3.5")
     engine.router.drain()
-    assert stream.phase is Phase.FORWARDING
+    assert runs(stream)
 
 
 def test_only_who_waits_for_this_node_is_placed() -> None:
@@ -184,11 +192,11 @@ def test_only_who_waits_for_this_node_is_placed() -> None:
     engine = serve(nodes=("app", "other"), filters=[ToOther()], here={})
     (_, first), (_, second) = ask(engine, 2)
     come(engine)
-    assert (first.phase, second.phase) == (Phase.FORWARDING, Phase.HOLDING)
+    assert runs(first) and waits(second)
     ((_, third),) = ask(engine)
-    assert third.phase is Phase.FORWARDING, "nobody waits for this node any more"
+    assert runs(third), "nobody waits for this node any more"
     come(engine, "other")
-    assert second.phase is Phase.FORWARDING
+    assert runs(second)
 
 
 def test_without_any_node_name_there_is_nothing_to_wait_for() -> None:
@@ -209,9 +217,9 @@ def test_filters_and_authenticators_look_once() -> None:
     engine = serve(authenticators=[gate])
     ((_, stream),) = ask(engine)
     engine.tasks.run()
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     come(engine)
-    assert stream.phase is Phase.FORWARDING and gate.asked == 1
+    assert runs(stream) and gate.asked == 1
     engine.close()
 
 
@@ -277,7 +285,7 @@ def test_the_queue_is_bounded() -> None:
     assert engine.counters["requests.held-refused"] == 1 and engine.counters["requests.held"] == 2
     second.client_left()
     ((_, fourth),) = ask(engine)
-    assert fourth.phase is Phase.HOLDING, "there is room again"
+    assert waits(fourth), "there is room again"
 
 
 def test_a_client_that_leaves_is_forgotten() -> None:
@@ -287,7 +295,7 @@ def test_a_client_that_leaves_is_forgotten() -> None:
     assert engine.dispatcher.holding.size == 1 and engine.virtualhost.held is not None
     assert engine.virtualhost.held.size == 1
     come(engine)
-    assert targets(engine) == [b"GET /1"] and stays.phase is Phase.FORWARDING
+    assert targets(engine) == [b"GET /1"] and runs(stays)
     assert engine.recorder.exchange.reason is CloseReason.CLIENT_LEFT
 
 
@@ -328,7 +336,7 @@ def test_a_request_whose_node_went_away_waits_for_its_successor() -> None:
     engine = serve(here={"app": ""})
     ((client, stream),) = ask(engine)
     engine.lose("app")
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     come(engine)
     engine.respond(stream.session)
     assert client.statuses == [200] and engine.recorder.exchange.hops == 1
@@ -360,9 +368,9 @@ def test_who_asked_for_retry_does_not_get_it_again() -> None:
     engine = serve(here={"app": ""})
     ((client, stream),) = ask(engine)
     engine.say(stream.session, "retry")
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     ((_, newcomer),) = ask(engine)
-    assert newcomer.phase is Phase.FORWARDING
+    assert runs(newcomer)
     engine.clock.now += 4
     engine.table.tick(engine.clock.now)  # silent
     come(engine)
@@ -375,17 +383,17 @@ def test_one_that_can_not_go_holds_up_none_behind_it() -> None:
     ((_, first),) = ask(engine)
     engine.say(first.session, "retry")
     engine.say(first.session, "retry")
-    assert first.phase is Phase.HOLDING
+    assert waits(first)
     engine.clock.now += 4
     engine.table.tick(engine.clock.now)
     ((_, second),) = ask(engine)
-    assert second.phase is Phase.HOLDING
+    assert waits(second)
     first.exchange.tried.add("never")  # type: ignore[union-attr]
     engine.router.full = {b"b"}
     come(engine, "b")
     engine.router.full = set()
     come(engine)
-    assert first.phase is second.phase is Phase.FORWARDING
+    assert runs(first) and runs(second)
 
 
 @pytest.mark.parametrize("method", [b"GET", b"POST"])
@@ -397,7 +405,7 @@ def test_the_next_request_of_a_connection_whose_node_is_away(method: bytes) -> N
     engine.respond(first)
     engine.table.unreachable(engine.instance("app/1"), engine.clock.now)
     engine.request(stream, request_head(method=method))
-    assert stream.phase is Phase.HOLDING
+    assert waits(stream)
     assert engine.types(first) == [b"uwsgi", b"end"], "waits for it, should it come back"
     come(engine, "app/2")
     assert stream.session is not None and stream.session.instance.identity == b"app/2"

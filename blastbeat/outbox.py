@@ -54,6 +54,11 @@ class Outbox:
         self._share = share
         self.clear()
 
+    def resize(self, bound: int, share: int) -> None:
+        """Other bounds from now on; what waits is not looked at again before the next message."""
+        self._bound = bound
+        self._share = share
+
     def clear(self) -> None:
         """Forgets everything: the instance is gone."""
         self._control: dict[bytes, Buffer] = {}  # type -> body: one of each at most

@@ -31,7 +31,7 @@ class Placement:
     def __init__(self, dispatcher: Dispatcher, *, session_share: int, credit: int) -> None:
         self._dispatcher = dispatcher
         self._sessions = dispatcher.sessions
-        self._session_share = session_share
+        self.session_share = session_share
         self._credit = credit
 
     def place(self, stream: Stream, exchange: Exchange) -> None:
@@ -127,7 +127,7 @@ class Placement:
             stream.client,
             stream,
             self._dispatcher.counters,
-            share=self._session_share,
+            share=self.session_share,
             window=self._credit,
         )
         self._sessions.add(session)

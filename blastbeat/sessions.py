@@ -21,7 +21,7 @@ class Sessions:
 
     def __init__(self, limit: int, random_bytes: Callable[[int], bytes], counters: Counters) -> None:
         self.by_sid: dict[bytes, Session] = {}
-        self._limit = limit
+        self.limit = limit
         self._random_bytes = random_bytes
         self._counters = counters
 
@@ -31,8 +31,8 @@ class Sessions:
 
     def find_limit(self, virtualhost: VirtualHost) -> str:
         """Which limit forbids another session of `virtualhost`, in words; empty when none does."""
-        if self._limit and len(self.by_sid) >= self._limit:
-            return f"the server's {self._limit} sessions are in use"
+        if self.limit and len(self.by_sid) >= self.limit:
+            return f"the server's {self.limit} sessions are in use"
         limit = virtualhost.config.sessions
         if limit and virtualhost.count.open >= limit:
             return f"the virtualhost's {limit} sessions are in use"

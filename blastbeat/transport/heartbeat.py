@@ -15,9 +15,13 @@ class Heartbeat:
 
     def __init__(self, tick: Callable[[], None], period: float) -> None:
         self._tick = tick
-        self._interval = min(max(period / TICKS_PER_PERIOD, MIN_INTERVAL), MAX_INTERVAL)
+        self.set_period(period)
         self._loop: asyncio.AbstractEventLoop | None = None
         self._timer: asyncio.TimerHandle | None = None
+
+    def set_period(self, period: float) -> None:
+        """From the next tick on."""
+        self._interval = min(max(period / TICKS_PER_PERIOD, MIN_INTERVAL), MAX_INTERVAL)
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """The first tick comes with the next turn of the loop."""

@@ -25,13 +25,15 @@ logs, as many times (CPython 3.11)."""
 
 class Listener:
     """One `bind` address. `connections` are the open ones of the whole server, at most as many as the
-    configuration's `connections`; one more is closed as soon as it is accepted."""
+    configuration's `connections`; one more is closed as soon as it is accepted. `addresses` are those that
+    were really bound."""
 
     _numbers = itertools.count(1)
 
     def __init__(self, address: Address, context: ConnectionContext, connections: set[Accepted]) -> None:
         self.configured = address
         self.connections = connections
+        self.addresses: list[Address] = []
         self._context = context
         self._rate_limit = RateLimit()
         self._server: asyncio.Server | None = None
@@ -49,7 +51,8 @@ class Listener:
             )
         except OSError as error:
             raise StartError(f"can't listen on {address}: {_why(error)}") from error
-        return [Address(*sock.getsockname()[:2]) for sock in self._server.sockets]
+        self.addresses = [Address(*sock.getsockname()[:2]) for sock in self._server.sockets]
+        return self.addresses
 
     async def start(self) -> None:
         """Accept from here on."""
@@ -58,6 +61,12 @@ class Listener:
         for sock in self._server.sockets:
             with sock.dup() as same:
                 same.listen(BACKLOG)
+
+    def adapt(self, address: Address, context: ConnectionContext) -> None:
+        """Connections accepted from now on share this context; `address` is the same, clients perhaps speak
+        otherwise there."""
+        self.configured = address
+        self._context = context
 
     def close(self) -> None:
         """Accept no more; open connections go on."""

@@ -56,7 +56,7 @@ class OutputAccount:
     """Sums of what congested clients have queued, per virtualhost and in all. `limit`: bytes, 0 for none."""
 
     def __init__(self, limit: int) -> None:
-        self._limit = limit
+        self.limit = limit
         self._sizes: dict[Congested, tuple[str, int]] = {}
         self._sums: dict[str, int] = {}
         self.total = 0
@@ -76,10 +76,10 @@ class OutputAccount:
             self._look_again(virtualhost)
             while self._sums.get(virtualhost, 0) > limit:
                 self._close_largest(virtualhost)
-        if self._limit and self.total > self._limit:
+        if self.limit and self.total > self.limit:
             for name in list(self._sums):
                 self._look_again(name)
-            while self.total > self._limit:
+            while self.total > self.limit:
                 self._close_largest(max(self._sums, key=self._sums.__getitem__))
 
     def _add(self, virtualhost: str, size: int) -> None:

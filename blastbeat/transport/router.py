@@ -18,6 +18,7 @@ import zmq
 from blastbeat.config.model import ServerConfig
 from blastbeat.counters import Counters
 from blastbeat.drain_round import DrainRound
+from blastbeat.errors import StartError
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance, NodeSink, Outcome
 from blastbeat.interfaces import Clock
@@ -28,7 +29,7 @@ from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.heartbeat import Heartbeat
 from blastbeat.transport.monitor import Monitor
 from blastbeat.transport.sender import Sender
-from blastbeat.transport.zmq_socket import bind_endpoints, make_router_socket
+from blastbeat.transport.zmq_socket import bind_endpoints, make_router_socket, unbind_endpoint
 
 logger = logging.getLogger(__name__)
 
@@ -104,8 +105,7 @@ class Router:
         self._sender = Sender(writer, self.table, self._counters, self._clock, self._make_pass_due)
         self._reader = MessageReader(self._receive_bytes, self._receive_frame)
         self._monitor = Monitor(self._socket, self._counters, self._route_lost, self._peer_came)
-        period = min(self._settings.ping_freq, self.table.shortest_grace or self._settings.ping_freq)
-        self._heartbeat = Heartbeat(self._tick, period)
+        self._heartbeat = Heartbeat(self._tick, self._heartbeat_period())
         return endpoints
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
@@ -116,6 +116,39 @@ class Router:
         self._monitor.start(loop)
         self._heartbeat.start(loop)
         self._make_pass_due()
+
+    def extend(self, endpoints: Sequence[str]) -> list[str]:
+        """Binds these as well, while it runs; returns what they really are. Raises StartError: then none of
+        them is bound."""
+        bound: list[str] = []
+        try:
+            for endpoint in endpoints:
+                bound += bind_endpoints(self._socket, (endpoint,))
+        except StartError:
+            self.shrink(bound)
+            raise
+        return bound
+
+    def shrink(self, bound: Sequence[str]) -> None:
+        """Accepts no further node on these (as `open` or `extend` returned them); who is connected stays."""
+        for endpoint in bound:
+            unbind_endpoint(self._socket, endpoint)
+
+    def rename(self, name: str) -> None:
+        """As log lines and plugins shall call it from now on."""
+        self.name = name
+        self.table.rename(name)
+
+    def adapt(self, settings: ServerConfig) -> None:
+        """Takes other settings while it runs. Those of the socket itself stay as they were."""
+        self._settings = settings
+        self.table.ping_freq = settings.ping_freq
+        for instance in self.table:
+            instance.outbox.resize(settings.node_queue, settings.session_share)
+        self._heartbeat.set_period(self._heartbeat_period())
+
+    def _heartbeat_period(self) -> float:
+        return min(self._settings.ping_freq, self.table.shortest_grace or self._settings.ping_freq)
 
     def close(self) -> None:
         """Gives what is queued and what ZeroMQ holds a last chance (CLOSE_FLUSH_MS each at most, and only

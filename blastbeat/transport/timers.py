@@ -40,6 +40,15 @@ class TimerWheel:
         self._slots: dict[int, list[Watched]] = {}
         self._handle: asyncio.TimerHandle | None = None
 
+    def set_shortest(self, shortest: float) -> None:
+        """Other timeouts hold from now on."""
+        is_shorter, self._shortest = shortest < self._shortest, max(shortest, TICK)
+        if is_shorter:  # those that are watched may come to have a deadline before the look that is planned
+            slots, self._slots = self._slots, {}
+            now = self._now()
+            for watched in [each for slot in slots.values() for each in slot]:
+                self._put(watched, now)
+
     def watch(self, watched: Watched) -> None:
         """Once, when it begins to have deadlines; it is let go when it says so."""
         self._put(watched, self._now())

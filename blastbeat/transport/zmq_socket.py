@@ -5,6 +5,7 @@ Knows no message and no node.
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import os
 import socket
@@ -52,6 +53,12 @@ def make_router_socket(context: zmq.Context[zmq.Socket[bytes]], settings: Server
 def bind_endpoints(router: zmq.Socket[bytes], endpoints: Sequence[str]) -> list[str]:
     """Binds all of them; returns what they really are (a wildcard port resolved). Raises StartError."""
     return [_bind(router, endpoint) for endpoint in endpoints]
+
+
+def unbind_endpoint(router: zmq.Socket[bytes], endpoint: str) -> None:
+    """Accepts no more connections on an endpoint, as `bind_endpoints` returned it; those there are go on."""
+    with contextlib.suppress(zmq.ZMQError):  # it is not bound: so it shall be
+        router.unbind(endpoint)
 
 
 def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from typing import cast
 
 from blastbeat.config.model import Config, PluginRef, ServerConfig, VirtualHostConfig
-from blastbeat.config.names import is_private_endpoint
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Decode
 from blastbeat.errors import ConfigError, Problem
@@ -26,6 +25,7 @@ from blastbeat.interfaces import (
     RequestEncoder,
     Selector,
 )
+from blastbeat.node_rules import endpoints_of, node_rules
 from blastbeat.registry import Registry
 from blastbeat.tally import Tallies
 from blastbeat.transport.router import Router
@@ -34,9 +34,6 @@ from blastbeat.virtualhost import VirtualHost
 
 BEST_DRIVER = "h11"
 """What `driver = "auto"` means."""
-
-INSTANCES_WHERE_CLOSED = 64
-"""Default of `instances` where not everybody can reach the endpoint (`protocol.md` §1)."""
 
 
 @dataclass(slots=True)
@@ -67,9 +64,9 @@ def build_parts(config: Config, registry: Registry, counters: Counters, clock: C
         own = (*each.bind, *each.bind_ssl)
         hosts.add(each.name, virtualhost, aliases=each.alias, listeners=own)
         virtualhosts.append(virtualhost)
-        for node in each.nodes:
-            grace = server.ping_freq if each.node_grace is None else each.node_grace
-            router.table.expect(node.name, grace, _instances(each, each.zmq or server.zmq), node.options)
+    for endpoints, rules in node_rules(config).items():
+        for name, rule in rules.items():
+            routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)
     decoders: dict[bytes, Decode] = {
         name.encode(): cast(MessageDecoder, encoder).decode
         for name, encoder in encoders.items()
@@ -85,7 +82,7 @@ def _router_of(
     counters: Counters,
     clock: Clock,
 ) -> Router:
-    endpoints = virtualhost.zmq or server.zmq
+    endpoints = endpoints_of(virtualhost, server)
     router = routers.get(endpoints)
     if router is None:
         router = Router(", ".join(endpoints), endpoints, server, counters, clock)
@@ -151,10 +148,3 @@ def _located(problem: Problem, config: VirtualHostConfig, key: str = "") -> Prob
         value=problem.value,
         hint=problem.hint,
     )
-
-
-def _instances(config: VirtualHostConfig, endpoints: tuple[str, ...]) -> int:
-    """A name alone must not let anybody join a healthy node from the network (`protocol.md` §1)."""
-    if config.instances is not None:
-        return config.instances
-    return INSTANCES_WHERE_CLOSED if all(map(is_private_endpoint, endpoints)) else 0

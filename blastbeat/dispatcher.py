@@ -17,8 +17,9 @@ from blastbeat.exchange import Exchange
 from blastbeat.filtering import filters_closed
 from blastbeat.holding import Holding
 from blastbeat.instance import Instance, InstanceRouter
-from blastbeat.interfaces import Clock, NodeCandidate, NodeView, SessionView
+from blastbeat.interfaces import Clock, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
+from blastbeat.node_users import NodeUsers
 from blastbeat.nodes import NodeTable
 from blastbeat.placement import Placement
 from blastbeat.ratelimit import RateLimit
@@ -57,13 +58,22 @@ class Dispatcher:
         self.counters = counters
         self.clock = clock
         self.is_stopping = False
-        self.virtualhosts: tuple[VirtualHost, ...] = ()
+        self.users = NodeUsers()
         self.tables: dict[InstanceRouter, NodeTable] = {}
         self._decoders = dict(decoders)
         self._rate_limit = RateLimit()
         self.flush = flush
         self.holding = Holding(self)
         self.placement = Placement(self, session_share=session_share, credit=credit)
+
+    @property
+    def virtualhosts(self) -> tuple[VirtualHost, ...]:
+        """Those that requests are led to now."""
+        return self.users.virtualhosts
+
+    @virtualhosts.setter
+    def virtualhosts(self, virtualhosts: tuple[VirtualHost, ...]) -> None:
+        self.users.replace(virtualhosts)
 
     # ------------------------------------------------------------ sessions and exchanges end
 
@@ -171,33 +181,8 @@ class Dispatcher:
 
     def admit(self, instance: Instance, address: str | None) -> None:
         """An instance appears: which virtualhosts will have it is for their authenticators to say."""
-        view, table = instance.view, self.tables[instance.router]
-        for virtualhost in self.virtualhosts:
-            if instance.node not in virtualhost.node_names or virtualhost.table is not table:
-                continue
-            candidate = NodeCandidate(
-                instance.node,
-                instance.identity,
-                view.endpoint,
-                address or "",
-                virtualhost.name,
-                frozenset(virtualhost.node_names),
-            )
-            if self._all_agree(virtualhost, candidate):
-                instance.allowed.add(virtualhost.name)
-                self.holding.instance_ready(instance)
-            else:
-                instance.allowed.discard(virtualhost.name)
-
-    def _all_agree(self, virtualhost: VirtualHost, candidate: NodeCandidate) -> bool:
-        for each in virtualhost.node_authenticators:
-            try:
-                if not each.authenticate(candidate):
-                    return False
-            except Exception:
-                log.exception("virtualhost %s: node authenticator %r failed", virtualhost.name, each)
-                return False
-        return True
+        if self.users.admit(instance, self.tables[instance.router], address):
+            self.holding.instance_ready(instance)
 
     def instance_ready(self, instance: Instance) -> None:
         self.holding.instance_ready(instance)

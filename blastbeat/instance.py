@@ -132,7 +132,7 @@ class Instance:
         self.router = router
         self._view = view
         self.outbox = router.new_outbox()
-        self.allowed: set[str] = set()
+        self.allowed: set[tuple[str, str]] = set()  # names of virtualhost and route
         self.sessions: dict[bytes, Any] = {}
         self.capabilities: frozenset[str] = frozenset()
         self.credit = 0

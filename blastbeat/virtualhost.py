@@ -45,6 +45,7 @@ class VirtualHost:
         "filters",
         "held",
         "host",
+        "key",
         "name",
         "needs_view",
         "node_authenticators",
@@ -75,6 +76,7 @@ class VirtualHost:
     ) -> None:
         self.config = config
         self.name = config.name
+        self.key = (config.name, config.route)
         self.table = table
         self.select = select
         self.request_type = request_type
@@ -105,5 +107,5 @@ class VirtualHost:
             instance
             for name in names
             for instance in self.table.instances(name)
-            if instance.is_available and self.name in instance.allowed and instance not in tried
+            if instance.is_available and self.key in instance.allowed and instance not in tried
         ]

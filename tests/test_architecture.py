@@ -58,6 +58,8 @@ LEVELS = {
     "blastbeat.holding": 6,
     "blastbeat.overdue": 6,
     "blastbeat.virtualhost": 5,
+    "blastbeat.node_users": 5,
+    "blastbeat.node_rules": 5,
     "blastbeat.admission": 6,
     "blastbeat.stream": 6,
     "blastbeat.placement": 6,

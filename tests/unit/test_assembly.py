@@ -7,12 +7,13 @@ from typing import Any
 import pytest
 
 from blastbeat import hookimpl
-from blastbeat.assembly import BEST_DRIVER, INSTANCES_WHERE_CLOSED, Parts, build_parts
+from blastbeat.assembly import BEST_DRIVER, Parts, build_parts
 from blastbeat.config.model import Address, Config, NodeRef, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.errors import ConfigError, PluginError
 from blastbeat.events import Request
 from blastbeat.interfaces import Answer, Filter, InstanceView, Options, Register, RequestView
+from blastbeat.node_rules import INSTANCES_WHERE_CLOSED
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.testing.fakes import make_request
 from tests.helpers.engine_fakes import FakeClock

@@ -200,7 +200,7 @@ def test_node_authenticators_decide_who_serves_a_virtualhost() -> None:
     picky, easy = Picky(b"app"), Picky(b"app", b"app/2")
     engine = Engine(here={"app": "", "app/2": "", "app/bad": ""}, node_authenticators=[easy, picky])
     names = {each.identity: each.allowed for each in engine.table}
-    assert names == {b"app": {engine.virtualhost.name}, b"app/2": set(), b"app/bad": set()}
+    assert names == {b"app": {engine.virtualhost.key}, b"app/2": set(), b"app/bad": set()}
     assert picky.asked[0].address == "1.2.3.4" and picky.asked[0].expected == {"app"}
 
 

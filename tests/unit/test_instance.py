@@ -32,7 +32,7 @@ def test_a_configured_name_has_no_slash(identity: bytes) -> None:
 def test_nothing_is_shared_between_instances() -> None:
     one, other = new(b"app/1"), new(b"app/2")
     one.sessions[SID] = object()
-    one.allowed.add("app.test")
+    one.allowed.add(("app.test", ""))
     one.outbox.put(SID, b"body", b"")
     assert not other.sessions and not other.allowed and not other.outbox
 

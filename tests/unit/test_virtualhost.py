@@ -18,7 +18,7 @@ def stage() -> TableStage:
     for identity in IDENTITIES:
         stage.connect(identity)
         stage.say(identity, b"")
-        stage.instance(identity).allowed.add("app.test")
+        stage.instance(identity).allowed.add(("app.test", ""))
     return stage
 
 
@@ -48,7 +48,7 @@ def test_not_those_that_are_silent(stage: TableStage) -> None:
 
 def test_not_those_an_authenticator_denied(stage: TableStage) -> None:
     """For this virtualhost: another one may have agreed."""
-    stage.instance(b"app/1").allowed = {"other.test"}
+    stage.instance(b"app/1").allowed = {("other.test", "")}
     assert offered(stage) == {b"app", b"app/2"}
 
 

@@ -10,11 +10,12 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from blastbeat.config.build import Built, Settings, build
+from blastbeat.config.build import Built, build
 from blastbeat.config.check import check
 from blastbeat.config.files import read_files
 from blastbeat.config.model import PluginRef
 from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
+from blastbeat.config.settings import Settings
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
@@ -61,6 +62,9 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
             for ref in default if isinstance(default, tuple) else (default,):
                 for problem in _examine(registry, kind, ref):
                     yield problem_of(settings.section, f"{key}, by default {ref.name}: {problem.message}")
+    for route in built.routes:  # what it inherits was examined where it comes from
+        for key, kind in _KIND_OF_KEY.items():
+            yield from _examine_rows(route.settings, key, kind, registry)
 
 
 def _examine_rows(owner: Settings, key: str, kind: str, registry: Registry) -> Iterator[Problem]:

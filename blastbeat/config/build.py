@@ -7,44 +7,23 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from blastbeat.config import rows
+from blastbeat.config.build_routes import BuiltRoute, build_routes
 from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import HostKind
-from blastbeat.config.option import INHERITED, PLUGINS, SERVER, VIRTUALHOST, Option
-from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.config.option import INHERITED, PLUGINS, ROUTE, SERVER, VIRTUALHOST, Option
+from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.config.route_options import NOT_OF_ROUTES
 from blastbeat.config.rows import COMMAND_LINE, Document, Row, Section
+from blastbeat.config.settings import Settings, inherit
 from blastbeat.config.values import BadValue, did_you_mean
+from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
 from blastbeat.errors import Problem
 
 Overrides = Mapping[str, str | Sequence[str]]
-
-
-@dataclass(slots=True)
-class Settings:
-    """A section after parsing. `given` holds, by option name, each usable row with its values."""
-
-    section: Section
-    options: Mapping[str, Option]
-    given: dict[str, list[tuple[Row, tuple[Any, ...]]]] = field(default_factory=dict)
-    bad: set[str] = field(default_factory=set)
-    bad_name: bool = False
-
-    def has(self, name: str) -> bool:
-        """True when the option was written here, usable or not."""
-        return name in self.given or name in self.bad
-
-    def value(self, name: str) -> Any:
-        """The parsed value of an option in `given`: a tuple for a repeated one."""
-        values = [value for _, parsed in self.given[name] for value in parsed]
-        return tuple(values) if self.options[name].repeated else values[0]
-
-    def origin(self, name: str) -> Origin:
-        """Where an option in `given` was written first."""
-        row = self.given[name][0][0]
-        return Origin(row.file, row.line, "" if row.file == COMMAND_LINE else self.section.label)
 
 
 @dataclass(slots=True)
@@ -55,7 +34,15 @@ class Built:
     server: Settings
     plugins: Settings
     virtualhosts: list[tuple[Settings, VirtualHostConfig]]
+    routes: list[BuiltRoute]
     problems: list[Problem]
+
+    @property
+    def all_settings(self) -> Iterator[Settings]:
+        """Of every section that options are looked up in, `[plugins]` excepted."""
+        yield self.server
+        yield from (settings for settings, _ in self.virtualhosts)
+        yield from (route.settings for route in self.routes)
 
 
 def build(document: Document, file: str, overrides: Overrides) -> Built:
@@ -66,10 +53,15 @@ def build(document: Document, file: str, overrides: Overrides) -> Built:
     server = builder.settings(server_section, SERVER_KEYS)
     plugins = builder.settings(builder.only(rows.PLUGINS, "plugins", file), PLUGINS_KEYS)
     virtualhosts = []
+    routes = []
     for section in document.sections:
         if section.kind == rows.VIRTUALHOST:
             settings = builder.settings(section, VIRTUALHOST_KEYS)
             virtualhosts.append((settings, builder.virtualhost(settings, server)))
+        elif section.kind == rows.ROUTE:
+            routes.append(builder.settings(section, ROUTE_KEYS))
+    virtualhosts, built_routes, problems = build_routes(virtualhosts, routes)
+    builder.problems += problems
     config = Config(
         server=_server_config(server, plugins),
         virtualhosts=tuple(virtualhost for _, virtualhost in virtualhosts),
@@ -80,7 +72,7 @@ def build(document: Document, file: str, overrides: Overrides) -> Built:
         },
         file=file,
     )
-    return Built(config, server, plugins, virtualhosts, builder.problems)
+    return Built(config, server, plugins, virtualhosts, built_routes, builder.problems)
 
 
 def _server_config(server: Settings, plugins: Settings) -> ServerConfig:
@@ -181,11 +173,13 @@ class _Builder:
     def _unknown_key(self, section: Section, row: Row, options: Mapping[str, Option]) -> None:
         hint = _place_of(row.key, section.kind) or did_you_mean(row.key, options)
         message = "unknown key"
-        if section.kind == rows.VIRTUALHOST and isinstance(row.value, dict):
-            if row.key == "route":
-                message, hint = "routes are not active yet", ""
-            else:
-                hint = hint or f'a name with dots is quoted: [vhost."{section.name}.{row.key}"]'
+        if section.kind == rows.ROUTE and row.key in NOT_OF_ROUTES:
+            message = f"is no key of a route: {NOT_OF_ROUTES[row.key]}"
+        elif section.kind == rows.VIRTUALHOST and row.key == "route":
+            message = "is no key: a route has a section of its own"
+            hint = f'[vhost."{section.name}".route."/PATH"] or, in ini, [blastbeat:{section.name}/PATH]'
+        elif section.kind == rows.VIRTUALHOST and isinstance(row.value, dict):
+            hint = hint or f'a name with dots is quoted: [vhost."{section.name}.{row.key}"]'
         self.problems.append(rows.problem_at(section, row, message, hint))
 
     def virtualhost(self, settings: Settings, server: Settings) -> VirtualHostConfig:
@@ -195,34 +189,16 @@ class _Builder:
         except BadValue as problem:
             self.problems.append(rows.problem_of(section, f"the name {problem}", problem.hint))
             settings.bad_name = True
-        values: dict[str, Any] = {}
-        origins: dict[str, Origin] = {}
-        for name, option in VIRTUALHOST_KEYS.items():
-            levels = (settings, server) if option.scope == INHERITED else (settings,)
-            for level, written in _as_written(name, levels):
-                values[option.field] = level.value(written)
-                origins[name] = level.origin(written)
+        own, own_origins = inherit(OWN_OPTIONS, (settings,))
+        values, origins = inherit(INHERITED_OPTIONS, (settings, server))
         return VirtualHostConfig(
             name=section.name,
             file=section.file,
             line=section.line,
             section=section.label,
-            origins=origins,
-            **values,
+            origins=own_origins | origins,
+            **own | values,
         )
-
-
-def _as_written(name: str, levels: Sequence[Settings]) -> Iterator[tuple[Settings, str]]:
-    """The nearest level that sets an option, and the name it does so by, if there is one.
-
-    `timeout` stands in for the two timeouts that are not set at the same or a nearer level.
-    """
-    names = (name, "timeout") if name in ("response-timeout", "idle-timeout") else (name,)
-    for level in levels:
-        for written in names:
-            if written in level.given:
-                yield level, written
-                return
 
 
 def _place_of(key: str, kind: str) -> str:
@@ -230,6 +206,7 @@ def _place_of(key: str, kind: str) -> str:
     places = {
         SERVER: (SERVER_KEYS, "it belongs in [blastbeat]"),
         VIRTUALHOST: (VIRTUALHOST_KEYS, "it belongs in the section of a virtualhost"),
+        ROUTE: (ROUTE_KEYS, "it belongs in the section of a route"),
         PLUGINS: (PLUGINS_KEYS, "it belongs in [plugins]"),
     }
     for other, (keys, words) in places.items():

@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator, Mapping
 
 from blastbeat.config import rows
-from blastbeat.config.build import Built, Settings
+from blastbeat.config.build import Built
 from blastbeat.config.check_endpoints import check_endpoints
 from blastbeat.config.check_hosts import check_hosts
+from blastbeat.config.check_routes import check_routes
 from blastbeat.config.model import PluginRef
 from blastbeat.config.names import DriverKind, PluginKind
 from blastbeat.config.rows import Row
+from blastbeat.config.settings import Settings
 from blastbeat.config.values import did_you_mean
 from blastbeat.errors import Problem
 
@@ -22,8 +24,8 @@ Known = Mapping[str, Collection[str]]
 
 def check(built: Built, known: Known | None = None) -> list[Problem]:
     """Everything found wrong or doubtful. `known`: the names registered, by registry kind, or None."""
-    problems = [*_check_bounds(built), *check_hosts(built), *check_endpoints(built)]
-    for settings in (built.server, *(settings for settings, _ in built.virtualhosts)):
+    problems = [*_check_bounds(built), *check_hosts(built), *check_routes(built), *check_endpoints(built)]
+    for settings in built.all_settings:
         problems += _check_not_active(settings)
         if known is not None:
             problems += _check_known(settings, known)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from blastbeat.config import rows
-from blastbeat.config.build import Built, Settings
+from blastbeat.config.build import Built
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.config.names import is_private_endpoint
 from blastbeat.config.rows import Row
+from blastbeat.config.settings import Settings
 from blastbeat.errors import Problem
 
 _WEAKEST = "identity"
@@ -40,11 +41,15 @@ def _rows_of(settings: Settings) -> Iterator[tuple[Row, str]]:
 
 def _routers(built: Built) -> Iterator[tuple[Settings, list[VirtualHostConfig]]]:
     """Where each ROUTER is configured, and the virtualhosts whose nodes connect to it."""
-    own = [(settings, virtualhost) for settings, virtualhost in built.virtualhosts if settings.has("zmq")]
-    shared = [virtualhost for settings, virtualhost in built.virtualhosts if not settings.has("zmq")]
+    shared: list[VirtualHostConfig] = []
+    own: list[tuple[Settings, list[VirtualHostConfig]]] = []
+    for settings, virtualhost in built.virtualhosts:
+        if settings.has("zmq"):
+            own.append((settings, list(virtualhost.parts)))
+        else:
+            shared += virtualhost.parts
     yield built.server, shared
-    for settings, virtualhost in own:
-        yield settings, [virtualhost]
+    yield from own
 
 
 def _check_missing(built: Built) -> Iterator[Problem]:
@@ -53,7 +58,7 @@ def _check_missing(built: Built) -> Iterator[Problem]:
     lost = [
         virtualhost.name
         for settings, virtualhost in built.virtualhosts
-        if settings.has("node") and not settings.has("zmq")
+        if (settings.has("node") or any(part.nodes for part in virtualhost.parts)) and not settings.has("zmq")
     ]
     hint = "write for example zmq = tcp://127.0.0.1:5000"
     if lost:

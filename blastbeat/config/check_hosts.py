@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from blastbeat.config import rows
-from blastbeat.config.build import Built, Settings
+from blastbeat.config.build import Built
 from blastbeat.config.model import Address, VirtualHostConfig
 from blastbeat.config.names import split_host_name
 from blastbeat.config.rows import Row
+from blastbeat.config.settings import Settings
 from blastbeat.errors import Problem
 
 Places = frozenset[Address]
@@ -141,8 +142,8 @@ def _check_reach(built: Built, settings: Settings, virtualhost: VirtualHostConfi
 
 
 def _check_nodes(settings: Settings, virtualhost: VirtualHostConfig) -> Iterator[Problem]:
-    if settings.has("node"):
-        return
+    if settings.has("node") or (virtualhost.routes and not virtualhost.filters):
+        return  # what no route takes is then answered 404
     if virtualhost.filters:
         message = "it has no node: what its filters do not answer is answered 503"
         yield rows.problem_of(settings.section, message, severity="warning")

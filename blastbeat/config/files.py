@@ -62,6 +62,7 @@ def read_files(path: Path, environ: Mapping[str, str]) -> Document:
     """All sections of a file and of those it includes. Never raises; problems are in the document."""
     reader = _FileReader(environ)
     reader.read(path, Row("", "", "", 0), ())
+    reader.add_implied()
     return reader.document
 
 
@@ -70,7 +71,8 @@ class _FileReader:
         self.environ = environ
         self.document = Document()
         self.first_named: dict[Path, str] = {}
-        self.first_section: dict[tuple[str, str], Section] = {}
+        self.first_section: dict[tuple[str, str, str], Section] = {}
+        self.implied: list[Section] = []
 
     def read(self, path: Path, origin: Row, above: tuple[Path, ...]) -> None:
         text = self._read_text(path, origin)
@@ -89,13 +91,23 @@ class _FileReader:
             self._include(row, path, (*above, _resolved(path)))
 
     def _add(self, section: Section) -> None:
-        first = self.first_section.setdefault((section.kind, section.name), section)
+        if section.is_implied:
+            self.implied.append(section)
+            return
+        first = self.first_section.setdefault((section.kind, section.host, section.name), section)
         if first is section:
             self.document.sections.append(section)
             return
         where = f"{first.file}:{first.line}"
         problem = rows.problem_of(section, f"this section was already given at {where}", "join the two")
         self.document.problems.append(problem)
+
+    def add_implied(self) -> None:
+        """A virtualhost of which only routes are written, unless another file has its section."""
+        for section in self.implied:
+            mark = (section.kind, section.host, section.name)
+            if self.first_section.setdefault(mark, section) is section:
+                self.document.sections.append(section)
 
     def _include(self, row: Row, including: Path, above: tuple[Path, ...]) -> None:
         if row.value == "":

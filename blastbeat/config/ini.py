@@ -59,15 +59,18 @@ def _read_header(text: str, file: str, number: int, document: Document) -> Secti
     word, name = word.strip().lower(), name.strip()
     section = None
     if word == "blastbeat":
-        kind = rows.VIRTUALHOST if colon else rows.SERVER
-        section = Section(kind, name, rows.printable(label), file, number)
+        host, slash, path = name.partition("/")
+        kind = rows.SERVER if not colon else rows.ROUTE if slash else rows.VIRTUALHOST
+        name, host = (slash + path, host.strip()) if slash else (name, "")
+        section = Section(kind, name, rows.printable(label), file, number, host=host)
     elif word == "plugins" and not colon:
         section = Section(rows.PLUGINS, "", label, file, number)
     elif word == "plugin" and name:
         section = Section(rows.PLUGIN, name, rows.printable(label), file, number)
     if section is None:
         hint = did_you_mean(label, ("blastbeat", "plugins")) or (
-            "sections are [blastbeat], [blastbeat:HOST[:PORT]], [plugins] and [plugin:NAME]"
+            "sections are [blastbeat], [blastbeat:HOST[:PORT]], [blastbeat:HOST[:PORT]/PATH], [plugins] and "
+            "[plugin:NAME]"
         )
         if label.startswith(("vhost.", "plugin.")):
             hint = "that is TOML, and this file is read as ini: give it a name that ends in .toml"

@@ -122,6 +122,11 @@ class VirtualHostConfig:
     section: str = field(default="", compare=False)
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
 
+    @property
+    def parts(self) -> tuple[VirtualHostConfig, ...]:
+        """Itself and what its routes are served by."""
+        return (self, *(route.policy for route in self.routes))
+
 
 @dataclass(frozen=True, slots=True)
 class RouteConfig:
@@ -138,6 +143,17 @@ class RouteConfig:
     cookies: tuple[FieldMatch, ...] = ()
     share: float | None = None  # of the clients, 0 to 1
     strip_prefix: bool = False
+
+    @property
+    def rank(self) -> tuple[int, bool]:
+        """Its place among routes of the same path: the lowest is tried first, equal ones as they are written.
+        Who asks for more goes first, and of two that ask for as much the one with a share."""
+        asked = bool(self.methods) + len(self.headers) + len(self.cookies)
+        return -asked, self.share is None
+
+
+PLAIN = (0, True)
+"""The rank of a route that asks for nothing but its path."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -150,7 +150,7 @@ class HostKind(Kind):
         if not text:
             raise BadValue("is not a host name")
         if "/" in text:
-            raise BadValue("names a path: routes are not active yet; write host or host:port")
+            raise BadValue("names a path; write host or host:port", 'a route is [vhost."HOST".route."/PATH"]')
         if not text.isascii():
             raise BadValue("is not ASCII; write an international name in its xn-- form")
         host, port = split_host_port(text)

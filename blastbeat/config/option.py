@@ -1,21 +1,28 @@
 """What an option is: one declaration from which parsing, checks, reference and the example's test follow.
 
-Knows no particular option; those are in server_options.py and virtualhost_options.py.
+Knows no particular option; those are in server_options.py, virtualhost_options.py and route_options.py.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
-from blastbeat.config.model import ServerConfig, VirtualHostConfig
+from blastbeat.config.model import RouteConfig, ServerConfig, VirtualHostConfig
 from blastbeat.config.values import BadValue, Kind
 
 SERVER = "server"
 VIRTUALHOST = "virtualhost"
+ROUTE = "route"
 INHERITED = "inherited"  # of each virtualhost, with a default for all of them in the server's section
 PLUGINS = "plugins"
+
+_OWNERS: Mapping[str, type[ServerConfig | VirtualHostConfig | RouteConfig]] = {
+    SERVER: ServerConfig,
+    PLUGINS: ServerConfig,
+    ROUTE: RouteConfig,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +58,7 @@ class Option:
     @property
     def default(self) -> Any:
         """The model's default, which is declared there and nowhere else."""
-        owner = ServerConfig if self.scope in (SERVER, PLUGINS) else VirtualHostConfig
+        owner = _OWNERS.get(self.scope, VirtualHostConfig)
         for field in fields(owner):
             if field.name == self.field:
                 return None if field.default is MISSING else field.default

@@ -11,6 +11,7 @@ from blastbeat.errors import Problem
 
 SERVER = "server"
 VIRTUALHOST = "virtualhost"
+ROUTE = "route"
 PLUGINS = "plugins"
 PLUGIN = "plugin"
 
@@ -29,7 +30,8 @@ class Row:
 
 @dataclass(slots=True)
 class Section:
-    """A section as written. `kind` is one of the constants above, `name` the virtualhost's or plugin's."""
+    """A section as written. `kind` is one of the constants above, `name` the virtualhost's, route's or
+    plugin's; `host` the virtualhost of a route."""
 
     kind: str
     name: str
@@ -37,6 +39,8 @@ class Section:
     file: str
     line: int
     rows: list[Row] = field(default_factory=list)
+    host: str = ""
+    is_implied: bool = False  # not written itself, but a route of it
 
 
 @dataclass(slots=True)

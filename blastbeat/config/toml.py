@@ -99,6 +99,8 @@ class _Reader:
             label = f"{key}.{name}" if bare else f'{key}."{rows.printable(name)}"'
             if isinstance(table, dict):
                 self._section(kind, name, label, table, path)
+                if kind == rows.VIRTUALHOST and isinstance(table.get("route"), dict):
+                    self._routes(name, label, table["route"], (*path, "route"))
                 continue
             hint = f'write [{key}."NAME"] above the keys of a {kind}'
             problem = Problem(
@@ -106,10 +108,26 @@ class _Reader:
             )
             self.document.problems.append(problem)
 
-    def _section(self, kind: str, name: str, label: str, table: Mapping[str, Any], path: KeyPath) -> None:
-        section = Section(kind, name, label, self.file, self._line(path))
+    def _routes(self, host: str, host_label: str, tables: Mapping[str, Any], path: KeyPath) -> None:
+        for name, table in tables.items():
+            shown = name if _BARE_KEY.fullmatch(name) else f'"{rows.printable(name)}"'
+            label = f"{host_label}.route.{shown}"
+            if isinstance(table, dict):
+                self._section(rows.ROUTE, name, label, table, (*path, name), host)
+                continue
+            hint = f'write [{host_label}.route."/PATH"] above the keys of a route'
+            line = self._line((*path, name))
+            problem = Problem("must be a table", file=self.file, line=line, section=label, hint=hint)
+            self.document.problems.append(problem)
+
+    def _section(
+        self, kind: str, name: str, label: str, table: Mapping[str, Any], path: KeyPath, host: str = ""
+    ) -> None:
+        section = Section(kind, name, label, self.file, self._line(path), host=host)
         for key, value in table.items():
-            if kind == rows.PLUGIN:
+            if kind == rows.VIRTUALHOST and key == "route" and isinstance(value, dict):
+                section.is_implied = len(table) == 1
+            elif kind == rows.PLUGIN:
                 # A plugin's table is its own business: one row, whatever the shape.
                 line = self._line((*path, key))
                 section.rows.append(Row(key, self._expand(value, label, key, line), self.file, line))

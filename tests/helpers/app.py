@@ -58,8 +58,18 @@ class AppNode:
         self._failure: BaseException | None = None
         self._node.pong()
         self._node.wait_spawn()
-        self._thread = threading.Thread(target=self._main, name=f"node {name}", daemon=True)
+        self._start()
+
+    def _start(self) -> None:
+        self._stopping.clear()
+        self._thread = threading.Thread(target=self._main, name=f"node {self.name}", daemon=True)
         self._thread.start()
+
+    def restart(self) -> None:
+        """After `close`: a new process of the same name, which remembers nothing."""
+        self._open.clear()
+        self._node.reconnect()
+        self._start()
 
     def close(self) -> None:
         """Stops and joins; raises what the handler raised."""

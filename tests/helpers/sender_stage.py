@@ -67,6 +67,7 @@ class SenderStage:
         self.writable: list[bytes] = []
         self.crowded: list[bytes] = []
         self.gone: list[bytes] = []
+        self.ready: list[bytes] = []
         self.on_writable: Callable[[Instance, bytes], None] | None = None
         self.table = NodeTable(self, self.counters, ping_freq=1.0, credit=1024)
         self.table.sink = self
@@ -147,7 +148,8 @@ class SenderStage:
     def instance_up(self, instance: Instance, reason: str) -> None:
         pass
 
-    def instance_ready(self, instance: Instance) -> None: ...
+    def instance_ready(self, instance: Instance) -> None:
+        self.ready.append(instance.identity)
 
     def instance_silent(self, instance: Instance, reason: str) -> None:
         pass

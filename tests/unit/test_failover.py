@@ -284,3 +284,19 @@ def test_every_session_of_a_lost_instance_is_seen_to() -> None:
         stream.client_left()
     assert [client.statuses for client in clients] == [[200]] * 5
     engine.assert_settled()
+
+
+@pytest.mark.parametrize("is_seen", [False, True])
+def test_a_post_that_no_node_has_seen_goes_on(is_seen: bool) -> None:
+    """Its head still waited for its instance when that went."""
+    engine, client, stream = serve()
+    session = engine.request(stream, request_head(method=b"POST"))
+    assert session is not None
+    if not is_seen:
+        session.instance.outbox.put(session.sid, b"uwsgi", b"POST /", opens_session=True)
+    lose(engine, "app")
+    if is_seen:
+        assert client.statuses == [502]
+    else:
+        engine.respond(stream.session)
+        assert client.statuses == [200] and engine.recorder.exchange.hops == 1

@@ -320,3 +320,15 @@ def test_accounts_and_order_hold(steps: list[tuple[str, bytes, int]]) -> None:
         assert outbox.size == sum(len(data) + MESSAGE_OVERHEAD for data in waiting)
         # Nobody is left waiting for a word that will never come.
         assert outbox or not held
+
+
+def test_a_head_that_waits_was_seen_by_nobody() -> None:
+    outbox = new()
+    outbox.put(b"a", b"uwsgi", b"head", opens_session=True)
+    outbox.put(b"a", b"body", b"data")
+    outbox.put(b"b", b"body", b"of a request that went")
+    assert outbox.has_head(b"a") and not outbox.has_head(b"b") and not outbox.has_head(b"c")
+    take(outbox)
+    assert not outbox.has_head(b"a"), "its head has gone"
+    outbox.put(b"b", b"uwsgi", b"its next request")
+    assert outbox.has_head(b"b")

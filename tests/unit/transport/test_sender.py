@@ -327,6 +327,25 @@ def test_a_crowded_instance_is_told_of_once(stage: SenderStage) -> None:
     assert sorted(stage.writable) == [A, B], "also who had nothing waiting"
 
 
+@pytest.mark.parametrize("by_end", [False, True])
+def test_who_has_room_again_is_told_of(stage: SenderStage, by_end: bool) -> None:
+    """Whether ZeroMQ took something, or a session that had much waiting ended."""
+    instance = stage.node()
+    stage.socket.room[APP] = 0
+    stage.ready.clear()
+    stage.sender.offer(instance, A, b"uwsgi", body(BOUND))
+    stage.sender.offer(instance, B, b"uwsgi", body(SHARE))
+    assert not stage.sender.offer(instance, C, b"uwsgi", b"") and not stage.ready
+    if by_end:
+        stage.sender.send(instance, A, b"end", b"")
+        stage.sender.send_gathered()
+    else:
+        stage.socket.room[APP] = 1
+        stage.sender.retry()
+    assert stage.ready == [APP]
+    assert stage.sender.offer(instance, C, b"uwsgi", b"")
+
+
 def test_a_session_over_its_share_hears_when_it_may_go_on(stage: SenderStage) -> None:
     instance = stage.node()
     stage.socket.room[APP] = 0

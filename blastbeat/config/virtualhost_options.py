@@ -263,8 +263,8 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
     _inherited(
         "hold",
         TIME,
-        explanation="How long a request waits, its body unread, while no instance is available or all are full; "
-        "then 503.",
+        explanation="How long a request waits, its body unread, while no instance is available or all "
+        "are full; then 503.",
         example="10s",
         minimum=0,
         maximum=3600,

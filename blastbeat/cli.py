@@ -87,6 +87,8 @@ def build_parser() -> argparse.ArgumentParser:
     serve = parsers["serve"]
     serve.add_argument("--bind", metavar="ADDRESS", help="listen here instead of `bind`, e.g. 127.0.0.1:8080")
     serve.add_argument("--zmq", metavar="ENDPOINT", help="await nodes here instead of `zmq`")
+    serve.add_argument("--access-log", metavar="TARGET", help="stderr, off or a file, for `access-log`")
+    serve.add_argument("--log-format", choices=("text", "json"), help="how both logs are written")
     demo = parsers["demo"]
     demo.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default 8080; 0: any)")
     demo.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default %(default)s")

@@ -1,4 +1,4 @@
-"""What is said on standard error: log records in one format, one line each, and lines for whoever started us.
+"""What is said on standard error and in the error log: log records as lines, and lines for who started us.
 
 Knows no record's meaning. A traceback is shown at level debug only; elsewhere its last line says enough, and
 nothing a client or a node sent can begin a line of its own.
@@ -8,41 +8,94 @@ from __future__ import annotations
 
 import logging
 import sys
-from types import TracebackType
+from collections.abc import Callable
 from typing import TextIO
 
-FORMAT = "%(asctime)s %(levelname)s %(name)s: %(message)s"
+from blastbeat.log_text import format_time, json_string
+
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-_ExcInfo = tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]
+FIELDS = ("virtualhost", "node", "request_id")
+"""What a record may say of its request, given as `extra`; in text in brackets behind the message."""
+
 # Control characters of ASCII and Latin-1 begin lines, hide text and steer terminals. A tab may stay.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(0x20), *range(0x7F, 0xA0))}
 _CONTROLS |= {0x09: "\t", 0x0A: "\\n", 0x0D: "\\r"}
 
 
-class LineFormatter(logging.Formatter):
+class TextFormatter(logging.Formatter):
     """One line per record. `tracebacks` adds them in full, on lines of their own."""
 
     def __init__(self, *, tracebacks: bool = False) -> None:
-        super().__init__(FORMAT)
-        self._tracebacks = tracebacks
-
-    def formatMessage(self, record: logging.LogRecord) -> str:
-        return super().formatMessage(record).translate(_CONTROLS)
+        super().__init__()
+        self.tracebacks = tracebacks
 
     def format(self, record: logging.LogRecord) -> str:
-        if self._tracebacks:
-            return super().format(record)
-        record.message = record.getMessage()
-        if self.usesTime():
-            record.asctime = self.formatTime(record, self.datefmt)
-        line = self.formatMessage(record)
-        return f"{line}: {self.formatException(record.exc_info)}" if record.exc_info else line
+        told = [f"{name}={value}" for name in FIELDS if (value := getattr(record, name, ""))]
+        fields = f" [{' '.join(told)}]" if told else ""
+        place = f"{format_time(record.created)} {record.levelname} {record.name}"
+        line = f"{place}: {record.getMessage()}{fields}".translate(_CONTROLS)
+        error = record.exc_info[1] if record.exc_info else None
+        if error is None:
+            return line
+        if not self.tracebacks:
+            return f"{line}: {describe_exception(error)}"
+        return f"{line}\n{self._trace(record)}"
 
-    def formatException(self, ei: _ExcInfo) -> str:
-        if not self._tracebacks:
-            return describe_exception(ei[1])
-        return "\n".join(line.translate(_CONTROLS) for line in super().formatException(ei).split("\n"))
+    def _trace(self, record: logging.LogRecord) -> str:
+        assert record.exc_info
+        text = self.formatException(record.exc_info)
+        return "\n".join(part.translate(_CONTROLS) for part in text.split("\n"))
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object per record, on one line. With `tracebacks` it has a field `traceback`."""
+
+    def __init__(self, *, tracebacks: bool = False) -> None:
+        super().__init__()
+        self.tracebacks = tracebacks
+
+    def format(self, record: logging.LogRecord) -> str:
+        fields = {
+            "time": format_time(record.created),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        fields |= {name: str(value) for name in FIELDS if (value := getattr(record, name, ""))}
+        error = record.exc_info[1] if record.exc_info else None
+        if error is not None:
+            fields["exception"] = describe_exception(error)
+            if self.tracebacks and record.exc_info:
+                fields["traceback"] = self.formatException(record.exc_info)
+        figures: dict[str, int | float] | None = getattr(record, "figures", None)
+        return format_object(fields, figures)
+
+
+def format_object(fields: dict[str, str], figures: dict[str, int | float] | None = None) -> str:
+    """A JSON object on one line; `figures` become an object of numbers in it."""
+    parts = [f'"{name}":{json_string(text)}' for name, text in fields.items()]
+    if figures is not None:
+        numbers = ",".join(f'"{name}":{value}' for name, value in figures.items())
+        parts.append(f'"figures":{{{numbers}}}')
+    return f"{{{','.join(parts)}}}"
+
+
+def new_formatter(log_format: str, *, tracebacks: bool = False) -> logging.Formatter:
+    """The one that `log-format` names."""
+    return (JsonFormatter if log_format == "json" else TextFormatter)(tracebacks=tracebacks)
+
+
+def notice_format(log_format: str, logger: str) -> Callable[[float, str], str]:
+    """Makes lines that a log says of itself, at a wall-clock time."""
+
+    def as_text(at: float, text: str) -> str:
+        return f"{format_time(at)} {text}"
+
+    def as_json(at: float, text: str) -> str:
+        return format_object({"time": format_time(at), "level": "WARNING", "logger": logger, "message": text})
+
+    return as_json if log_format == "json" else as_text
 
 
 def describe_exception(error: BaseException | None) -> str:
@@ -54,10 +107,10 @@ def describe_exception(error: BaseException | None) -> str:
 
 
 def set_up_logging(level: str, stream: TextIO | None = None) -> None:
-    """Send every record of `level` (one of LEVELS) and above to `stream` (standard error). Replaces what a
-    call before had set up."""
+    """Send every record of `level` (one of LEVELS) and above to `stream` (standard error), at once. Replaces
+    what a call before had set up."""
     handler = logging.StreamHandler(stream if stream is not None else sys.stderr)
-    handler.setFormatter(LineFormatter(tracebacks=level == "debug"))
+    handler.setFormatter(TextFormatter(tracebacks=level == "debug"))
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
 
 

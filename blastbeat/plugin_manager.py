@@ -106,7 +106,7 @@ class PluginManager:
         server = config.server
         return cls(
             load=server.plugins_load,
-            disabled=server.plugins_disabled,
+            disabled=(*server.plugins_disabled, *(("access-log",) if server.access_log == "off" else ())),
             files=[folder / name for name in server.plugins_files],
             options=config.plugin_options,
             plugins=plugins,

@@ -25,6 +25,7 @@ from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
+from blastbeat.server_logs import ServerLogs
 from blastbeat.transport.clock import SystemClock
 from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener
@@ -58,6 +59,7 @@ class Server:
         self.wiring: Wiring | None = None
         self.control = ControlSocket(config.server.control)
         self.figures_log: FiguresLog
+        self.logs = ServerLogs()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop_asked: anyio.Event | None = None
         self._abort_asked: anyio.Event | None = None
@@ -143,6 +145,7 @@ class Server:
             self.control.close()
             if self._started_at:
                 self._tell(self._lifecycle.server_stopped)
+            self.logs.close_access_log()
             tasks.cancel_scope.cancel()
 
     async def _serve(
@@ -154,6 +157,8 @@ class Server:
         handle_signals: bool,
     ) -> None:
         assert self._loop is not None and self._stop_asked is not None
+        self.logs.open_access_log(self.config.server)
+        self.logs.count_lost(self._count_lost)
         self.control.open()
         for listener in self._listeners:
             self.addresses += await listener.open()
@@ -187,7 +192,14 @@ class Server:
 
     def reopen_logs(self) -> None:
         """Log files were moved away: whoever writes one opens it anew."""
+        self.logs.reopen()
         self._tell(self._lifecycle.logs_reopened)
+
+    def _count_lost(self, name: str, lines: int) -> None:
+        """Called in a thread that writes a log."""
+        assert self._loop is not None
+        with contextlib.suppress(RuntimeError):  # the loop has ended, nobody asks any more
+            self._loop.call_soon_threadsafe(self.counters.add, name, lines)
 
     async def _drain(self, dispatcher: Dispatcher) -> None:
         """Accept nothing, let exchanges finish for `drain` seconds, then end the rest."""
@@ -221,5 +233,7 @@ class Server:
                     tuple(map(str, self.addresses)),
                     tuple(self.endpoints),
                     tuple(each.name for each in self.config.virtualhosts),
+                    self.config.server.log_format,
+                    self.logs.access,
                 )
             )

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple, TypeAlias
+from typing import Any, NamedTuple, Protocol, TypeAlias
 
 from blastbeat.events import CloseReason, Request
 from blastbeat.paths import normalise
@@ -142,6 +142,15 @@ class ExchangeView(NamedTuple):
     user: bytes = b""  # REMOTE_USER, where an authenticator told
 
 
+class LineLog(Protocol):
+    """A log of the server's that a plugin may write to: bounded, rotated and counted like its own lines."""
+
+    def add(self, format_line: Callable[[Any], str], value: Any) -> None:
+        """Never blocks, never raises. `format_line(value)` is called later, in another thread, and returns a
+        line without its newline; `blastbeat.log_text` has what makes any bytes safe to stand there."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class ServerView:
     """The server as a whole: what it really bound. `started_at` is wall clock, seconds."""
@@ -150,3 +159,5 @@ class ServerView:
     addresses: tuple[str, ...] = ()  # "127.0.0.1:8080"
     endpoints: tuple[str, ...] = ()  # "tcp://127.0.0.1:5000"
     virtualhosts: tuple[str, ...] = ()
+    log_format: str = "text"  # or "json"
+    access_log: LineLog | None = None  # None: off

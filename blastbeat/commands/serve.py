@@ -17,6 +17,7 @@ import anyio
 from blastbeat.config import find_config, load_config
 from blastbeat.config.model import Address, Config
 from blastbeat.logs import set_up_logging, tell
+from blastbeat.server_logs import ServerLogs, close_error_log, open_error_log
 
 
 class RunnableServer(Protocol):
@@ -30,6 +31,8 @@ class RunnableServer(Protocol):
     def warnings(self) -> Sequence[str]: ...
     @property
     def driver_name(self) -> str: ...
+    @property
+    def logs(self) -> ServerLogs: ...
     async def run(self, ready: Callable[..., None] | None = None) -> None: ...
 
 
@@ -38,7 +41,6 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
     set_up_logging(options.log_level or "info")
     path = find_config(options.config, os.environ)
     config, problems = load_config(path, _overrides(options))
-    set_up_logging(config.server.log_level)
     for problem in problems:
         tell(str(problem))
     if new_server is None:
@@ -56,7 +58,11 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
         gc.freeze()
         tell(ready_line(server, len(config.virtualhosts), loop))
 
-    anyio.run(lambda: server.run(announce), backend_options={"use_uvloop": can_use_uvloop()})
+    server.logs.error = open_error_log(config.server)
+    try:
+        anyio.run(lambda: server.run(announce), backend_options={"use_uvloop": can_use_uvloop()})
+    finally:
+        close_error_log(server.logs.error, config.server.log_level)
     return 0
 
 
@@ -81,5 +87,16 @@ def can_use_uvloop() -> bool:
 
 def _overrides(options: argparse.Namespace) -> dict[str, str]:
     """The keys of `[blastbeat]` that the command line replaces."""
-    given = {"bind": options.bind, "zmq": options.zmq, "log-level": options.log_level}
+    given = {
+        "bind": options.bind,
+        "zmq": options.zmq,
+        "access-log": _as_typed(options.access_log),
+        "log-format": options.log_format,
+        "log-level": options.log_level,
+    }
     return {key: value for key, value in given.items() if value is not None}
+
+
+def _as_typed(target: str | None) -> str | None:
+    """A file on the command line is relative to where it was typed, not to the configuration."""
+    return os.path.abspath(target) if target and target not in ("stderr", "off") else target

@@ -108,12 +108,17 @@ def test_a_file_alone_means_serve(
 def test_serve_takes_single_keys_from_the_command_line(command: Callable[[str, Outcome], None]) -> None:
     seen: list[argparse.Namespace] = []
     command("serve", recording(seen))
-    cli.main(["serve", "--bind", "[::1]:8080", "--zmq", "ipc:///tmp/x", "--log-level", "debug", "x.ini"])
+    cli.main(
+        ["serve", "--bind", "[::1]:8080", "--zmq", "ipc:///tmp/x", "--log-level", "debug", "x.ini"]
+        + ["--access-log", "a.log", "--log-format", "json"]
+    )
     assert vars(seen[0]) == {
         "command": "serve",
         "config": "x.ini",
         "bind": "[::1]:8080",
         "zmq": "ipc:///tmp/x",
+        "access_log": "a.log",
+        "log_format": "json",
         "log_level": "debug",
     }
 
@@ -125,6 +130,7 @@ def test_serve_takes_single_keys_from_the_command_line(command: Callable[[str, O
         (["frobnicate"], "there are serve, check, plugins, demo"),
         (["serve", "--bnd", "x"], "unrecognized arguments: --bnd"),
         (["serve", "--log-level", "loud"], "invalid choice: 'loud'"),
+        (["serve", "--log-format", "xml"], "invalid choice: 'xml'"),
         (["serve", "a.ini", "b.ini"], "unrecognized arguments: b.ini"),
         (["demo", "--port", "x"], "'x' is no port"),
         (["demo", "--port", "65536"], "a number from 0 to 65535"),

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import io
+import json
 import logging
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from blastbeat.logs import describe_exception, set_up_logging, tell
+from blastbeat.logs import describe_exception, new_formatter, notice_format, set_up_logging, tell
 
 
 def logged(level: str, write: str, error: Exception | None = None) -> str:
@@ -26,7 +30,9 @@ def failure() -> Exception:
 
 def test_a_record_is_one_line_with_time_level_and_logger() -> None:
     line = logged("info", "hello")
-    assert line.endswith(" WARNING blastbeat.test: hello\n") and line[:2].isdigit()
+    time, rest = line.split(" ", 1)
+    assert rest == "WARNING blastbeat.test: hello\n"
+    assert len(time) == len("2026-01-01T00:00:00.000Z") and time.endswith("Z")
 
 
 @pytest.mark.parametrize("text", ["a\nb", "a\rb", "a\x1b[2Jb", "a\x00b", "a\x9bb"])
@@ -68,3 +74,77 @@ def test_tell_writes_a_line_at_once(capsys: pytest.CaptureFixture[str]) -> None:
 def test_tell_bears_a_closed_standard_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.stderr", None)
     tell("nobody hears")
+
+
+# ---------------------------------------------------------------- formats
+
+
+def record(message: str = "hello", error: Exception | None = None, **extra: Any) -> logging.LogRecord:
+    exc_info = (type(error), error, error.__traceback__) if error is not None else None
+    made = logging.LogRecord("blastbeat.test", logging.WARNING, __file__, 1, message, None, exc_info)
+    made.created = 1_700_000_000.25
+    made.__dict__.update(extra)
+    return made
+
+
+OF_A_REQUEST: dict[str, Any] = {"request_id": "r1", "virtualhost": "shop.example", "node": "app/1"}
+
+
+def test_a_record_of_a_request_says_which() -> None:
+    assert new_formatter("text").format(record(**OF_A_REQUEST)) == (
+        "2023-11-14T22:13:20.250Z WARNING blastbeat.test: hello"
+        " [virtualhost=shop.example node=app/1 request_id=r1]"
+    )
+
+
+def test_only_what_is_known_is_told() -> None:
+    assert new_formatter("text").format(record(virtualhost="a", node="")).endswith(": hello [virtualhost=a]")
+
+
+def test_an_exception_stands_behind_the_request() -> None:
+    line = new_formatter("text").format(record(error=failure(), request_id="r1"))
+    assert line.endswith(": hello [request_id=r1]: ValueError: lost\\nkey")
+
+
+def test_json() -> None:
+    assert json.loads(new_formatter("json").format(record(error=failure(), **OF_A_REQUEST))) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "WARNING",
+        "logger": "blastbeat.test",
+        "message": "hello",
+        "virtualhost": "shop.example",
+        "node": "app/1",
+        "request_id": "r1",
+        "exception": "ValueError: lost\\nkey",
+    }
+
+
+def test_json_at_debug_has_the_traceback_as_a_field() -> None:
+    line = new_formatter("json", tracebacks=True).format(record(error=failure()))
+    assert "\n" not in line and "Traceback" in json.loads(line)["traceback"]
+
+
+def test_figures_are_numbers() -> None:
+    line = new_formatter("json").format(record(figures={"requests": 3, "requests_per_second": 0.1}))
+    assert json.loads(line)["figures"] == {"requests": 3, "requests_per_second": 0.1}
+
+
+@given(st.text(), st.text(), st.text())
+def test_whatever_is_logged_is_one_line(message: str, field: str, error: str) -> None:
+    made = record(message, ValueError(error), virtualhost=field)
+    made.args = ()
+    text, as_json = new_formatter("text").format(made), new_formatter("json").format(made)
+    assert len(text.encode("utf-8", "backslashreplace").split(b"\n")) == 1
+    assert not {code for code in map(ord, text) if code < 32 and code != 9 or 127 <= code < 160}
+    assert as_json.isascii() and as_json.isprintable() and json.loads(as_json)["level"] == "WARNING"
+
+
+def test_what_a_log_says_of_itself() -> None:
+    at, text = 1_700_000_000.25, "7 lines lost"
+    assert notice_format("text", "x")(at, text) == "2023-11-14T22:13:20.250Z 7 lines lost"
+    assert json.loads(notice_format("json", "x")(at, text)) == {
+        "time": "2023-11-14T22:13:20.250Z",
+        "level": "WARNING",
+        "logger": "x",
+        "message": "7 lines lost",
+    }

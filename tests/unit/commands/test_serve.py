@@ -12,6 +12,7 @@ import pytest
 from blastbeat.commands import serve
 from blastbeat.config.model import Address, Config, ServerConfig
 from blastbeat.errors import ConfigError
+from blastbeat.server_logs import ServerLogs
 
 TEXT = '[blastbeat]\nbind = "127.0.0.1:80"\nzmq = "ipc:///x"\n[vhost."a.test"]\nnode = "app"\n'
 
@@ -26,6 +27,7 @@ class FakeServer:
         self.warnings = ["names can be taken"]
         self.driver_name = "h11"
         self.loop = ""
+        self.logs = ServerLogs()
 
     async def run(self, ready: Callable[..., None] | None = None) -> None:
         self.loop = type(asyncio.get_running_loop()).__module__
@@ -34,9 +36,8 @@ class FakeServer:
 
 
 def options(config: Path | None, **given: str) -> argparse.Namespace:
-    return argparse.Namespace(
-        config=str(config) if config else None, **{"bind": None, "zmq": None, "log_level": None, **given}
-    )
+    unset = dict.fromkeys(("bind", "zmq", "access_log", "log_format", "log_level"))
+    return argparse.Namespace(config=str(config) if config else None, **{**unset, **given})
 
 
 @pytest.fixture

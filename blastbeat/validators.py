@@ -29,6 +29,7 @@ __all__ = [
     "status",
     "text",
     "time",
+    "tokens",
     "whole",
     "words",
 ]
@@ -115,6 +116,15 @@ def words(value: object) -> tuple[str, ...]:
     if not found:
         raise BadValue("is empty; write one word or several with spaces between them")
     return tuple(found)
+
+
+def tokens(value: object) -> tuple[bytes, ...]:
+    """The same, each a token of HTTP (RFC 9110 §5.6.2), as names of fields and methods are."""
+    found = tuple(word.encode() for word in words(value))
+    for token in found:
+        if not is_field(token, b""):
+            raise BadValue(f"has {token.decode()!r}, which is no name")
+    return found
 
 
 def path_prefix(value: object) -> bytes:

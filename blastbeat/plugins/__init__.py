@@ -20,5 +20,9 @@ BUILT_INS: tuple[str, ...] = (
     "blastbeat.plugins.least_connections",
     "blastbeat.plugins.round_robin",
     "blastbeat.plugins.identity",
+    "blastbeat.plugins.redirect",
+    "blastbeat.plugins.rewrite",
+    "blastbeat.plugins.headers",
+    "blastbeat.plugins.answer:AnswerPlugin",
     "blastbeat.plugins.access_log:AccessLogPlugin",
 )

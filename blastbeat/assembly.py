@@ -6,11 +6,11 @@ Binds nothing and runs nothing. Everything a plugin registered is looked up here
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Hashable, Sequence
+from dataclasses import dataclass, replace
 from typing import cast
 
-from blastbeat.config.model import Config, PluginRef, ServerConfig, VirtualHostConfig
+from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Decode
 from blastbeat.errors import ConfigError, Problem
@@ -25,12 +25,12 @@ from blastbeat.interfaces import (
     RequestEncoder,
     Selector,
 )
-from blastbeat.node_rules import endpoints_of, node_rules
+from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
+from blastbeat.nodes import NodeTable
 from blastbeat.registry import Registry
-from blastbeat.tally import Tallies
 from blastbeat.transport.router import Router
 from blastbeat.vhosts import HostTable
-from blastbeat.virtualhost import VirtualHost
+from blastbeat.virtualhost import SessionCount, VirtualHost
 
 BEST_DRIVER = "h11"
 """What `driver = "auto"` means."""
@@ -38,88 +38,107 @@ BEST_DRIVER = "h11"
 
 @dataclass(slots=True)
 class Parts:
-    """What `build_parts` made. `routers` are keyed by their list of endpoints."""
+    """What a server runs with. `routers` are keyed by their list of endpoints."""
 
     driver: DriverFactory
     driver_name: str
     decoders: dict[bytes, Decode]
-    routers: dict[tuple[str, ...], Router]
+    routers: dict[Endpoints, Router]
     virtualhosts: tuple[VirtualHost, ...]
     hosts: HostTable[VirtualHost]
 
 
 def build_parts(config: Config, registry: Registry, counters: Counters, clock: Clock) -> Parts:
-    """Raises ConfigError for what the configuration picks and nobody registered, PluginError for what a
-    plugin fails to make."""
-    server = config.server
-    driver_name = BEST_DRIVER if server.driver == "auto" else server.driver
-    driver = cast(DriverFactory, registry.make("driver", PluginRef(driver_name)))
-    encoders = {name: registry.make("encoder", PluginRef(name)) for name in registry.names("encoder")}
-    routers: dict[tuple[str, ...], Router] = {}
-    hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
-    virtualhosts = []
-    for each in config.virtualhosts:
-        router = _router_of(each, server, routers, counters, clock)
-        virtualhost = _build_virtualhost(each, router, registry, encoders, counters.tallies)
-        own = (*each.bind, *each.bind_ssl)
-        hosts.add(each.name, virtualhost, aliases=each.alias, listeners=own)
-        virtualhosts.append(virtualhost)
-    for endpoints, rules in node_rules(config).items():
-        for name, rule in rules.items():
-            routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)
-    decoders: dict[bytes, Decode] = {
-        name.encode(): cast(MessageDecoder, encoder).decode
-        for name, encoder in encoders.items()
-        if hasattr(encoder, "decode")
-    }
-    return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts)
+    """All parts of a server that starts. Raises what `Assembly` raises."""
+    return Assembly(registry, counters, clock).parts(config)
 
 
-def _router_of(
-    virtualhost: VirtualHostConfig,
-    server: ServerConfig,
-    routers: dict[tuple[str, ...], Router],
-    counters: Counters,
-    clock: Clock,
-) -> Router:
-    endpoints = endpoints_of(virtualhost, server)
-    router = routers.get(endpoints)
-    if router is None:
-        router = Router(", ".join(endpoints), endpoints, server, counters, clock)
-        routers[endpoints] = router
-    return router
+class Assembly:
+    """Makes parts, one by one or all; kept for when the configuration is read again.
+
+    Its methods raise ConfigError for what the configuration picks and nobody registered, PluginError for
+    what a plugin fails to make.
+    """
+
+    def __init__(self, registry: Registry, counters: Counters, clock: Clock) -> None:
+        self._registry = registry
+        self._counters = counters
+        self._clock = clock
+        self._encoders = {
+            name: registry.make("encoder", PluginRef(name)) for name in registry.names("encoder")
+        }
+
+    def parts(self, config: Config) -> Parts:
+        """All parts of a server that starts."""
+        server = config.server
+        driver, driver_name = self.driver(server)
+        routers: dict[Endpoints, Router] = {}
+        virtualhosts = []
+        for each in config.virtualhosts:
+            endpoints = endpoints_of(each, server)
+            if endpoints not in routers:
+                routers[endpoints] = self.router(endpoints, server)
+            virtualhosts.append(self.virtualhost(each, routers[endpoints].table))
+        hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
+        for virtualhost in virtualhosts:
+            add_host(hosts, virtualhost)
+        for endpoints, rules in node_rules(config).items():
+            for name, rule in rules.items():
+                routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)
+        decoders: dict[bytes, Decode] = {
+            name.encode(): cast(MessageDecoder, encoder).decode
+            for name, encoder in self._encoders.items()
+            if hasattr(encoder, "decode")
+        }
+        return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts)
+
+    def driver(self, server: ServerConfig) -> tuple[DriverFactory, str]:
+        """What makes drivers for client connections, and its name."""
+        name = BEST_DRIVER if server.driver == "auto" else server.driver
+        return cast(DriverFactory, self._registry.make("driver", PluginRef(name))), name
+
+    def router(self, endpoints: Endpoints, server: ServerConfig) -> Router:
+        """A ROUTER that is not bound yet and expects nobody."""
+        return Router(", ".join(endpoints), endpoints, server, self._counters, self._clock)
+
+    def virtualhost(
+        self, config: VirtualHostConfig, table: NodeTable, count: SessionCount | None = None
+    ) -> VirtualHost:
+        """One virtualhost. `count` is that of the one it replaces."""
+
+        def make(kind: str, ref: PluginRef) -> object:
+            try:
+                return self._registry.make(kind, ref)
+            except ConfigError as error:
+                raise ConfigError([_located(problem, config) for problem in error.problems]) from error
+
+        selector = cast(Selector, make("selector", config.selector))
+        return VirtualHost(
+            config,
+            table,
+            select=selector.select,
+            request_type=config.request_encoder.name.encode(),
+            encode_request=_request_encoder(config, self._encoders, make),
+            filters=[cast(Filter, make("filter", ref)) for ref in config.filters],
+            node_authenticators=[
+                cast(NodeAuthenticator, make("node-authenticator", ref)) for ref in config.node_authenticators
+            ],
+            request_authenticators=[
+                cast(RequestAuthenticator, make("request-authenticator", ref))
+                for ref in config.request_authenticators
+            ],
+            count=count,
+            tally=self._counters.tallies.of(config.name, config.route),
+        )
 
 
-def _build_virtualhost(
-    config: VirtualHostConfig,
-    router: Router,
-    registry: Registry,
-    encoders: dict[str, object],
-    tallies: Tallies,
-) -> VirtualHost:
-    def make(kind: str, ref: PluginRef) -> object:
-        try:
-            return registry.make(kind, ref)
-        except ConfigError as error:
-            raise ConfigError([_located(problem, config) for problem in error.problems]) from error
-
-    selector = cast(Selector, make("selector", config.selector))
-    return VirtualHost(
-        config,
-        router.table,
-        select=selector.select,
-        request_type=config.request_encoder.name.encode(),
-        encode_request=_request_encoder(config, encoders, make),
-        filters=[cast(Filter, make("filter", ref)) for ref in config.filters],
-        node_authenticators=[
-            cast(NodeAuthenticator, make("node-authenticator", ref)) for ref in config.node_authenticators
-        ],
-        request_authenticators=[
-            cast(RequestAuthenticator, make("request-authenticator", ref))
-            for ref in config.request_authenticators
-        ],
-        tally=tallies.of(config.name, config.route),
-    )
+def add_host(
+    hosts: HostTable[VirtualHost], virtualhost: VirtualHost, further: Sequence[Hashable] = ()
+) -> None:
+    """Requests for its names lead to it, on its own listeners, and on `further` ones, where it has any."""
+    config = virtualhost.config
+    own = (*config.bind, *config.bind_ssl, *further)
+    hosts.add(config.name, virtualhost, aliases=config.alias, listeners=own)
 
 
 def _request_encoder(
@@ -138,13 +157,16 @@ def _request_encoder(
     return cast(RequestEncoder, encoder).encode_request
 
 
+_KEY_OF_KIND = {
+    "encoder": "request-encoder",
+    "node-authenticator": "node-authenticators",
+    "request-authenticator": "request-authenticators",
+    "filter": "filters",
+}
+
+
 def _located(problem: Problem, config: VirtualHostConfig, key: str = "") -> Problem:
-    return Problem(
-        problem.message,
-        file=config.file,
-        line=config.line,
-        section=config.name,
-        key=key or problem.key,
-        value=problem.value,
-        hint=problem.hint,
-    )
+    """Where the option that picked it was written; where it was not, where the virtualhost was."""
+    key = key or _KEY_OF_KIND.get(problem.key, problem.key)
+    origin = config.origins.get(key) or Origin(config.file, config.line, config.section or config.name)
+    return replace(problem, file=origin.file, line=origin.line, section=origin.section, key=key)

@@ -111,21 +111,28 @@ class Admission:
     async def _authenticate(
         self, stream: Stream, exchange: Exchange, view: RequestView, virtualhost: VirtualHost
     ) -> None:
+        try:
+            await self._ask_all(stream, exchange, view, virtualhost)
+        except Exception:  # nobody awaits this: the client must not wait for an answer until its timeout
+            log.exception("a request broke while it was looked at", extra=exchange.log_fields())
+            if stream.exchange is exchange:
+                stream.fail(500, CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
+        self._dispatcher.flush()
+
+    async def _ask_all(
+        self, stream: Stream, exchange: Exchange, view: RequestView, virtualhost: VirtualHost
+    ) -> None:
         for each in virtualhost.request_authenticators:
-            refusal = await self._ask(each, view, virtualhost)
+            refusal = await self._ask(each, view, exchange)
             if stream.exchange is not exchange:
                 return  # the client did not wait
             if refusal is not None:
                 stream.answer(refusal, refusal.reason, refusal.detail or type(each).__name__)
-                self._dispatcher.flush()
                 return
         exchange.request = view.request
         self.settle(stream, exchange)
-        self._dispatcher.flush()
 
-    async def _ask(
-        self, each: RequestAuthenticator, view: RequestView, virtualhost: VirtualHost
-    ) -> Answer | None:
+    async def _ask(self, each: RequestAuthenticator, view: RequestView, exchange: Exchange) -> Answer | None:
         """None where it agrees; what it says of the client is then in the view. A broken one denies."""
         try:
             verdict = await each.authenticate(view)
@@ -135,7 +142,7 @@ class Admission:
                 return None
             return checked_answer(verdict)
         except Exception:
-            log.exception("virtualhost %s: authenticator %r failed", virtualhost.name, each)
+            log.exception("authenticator %r failed", each, extra=exchange.log_fields())
             return DENIED
 
     # ------------------------------------------------------------ on to a node

@@ -158,7 +158,9 @@ class Dispatcher:
         suppressed = self._rate_limit.allow((session.instance.identity, detail), self.clock.monotonic())
         if suppressed is not None:
             name = session.instance.identity.decode("ascii", "replace")
-            log.warning("node %s: %s; connection closed (%d more like it)", name, detail, suppressed)
+            fields = {"virtualhost": session.virtualhost.name, "node": name}
+            text = "node %s: %s; connection closed (%d more like it)"
+            log.warning(text, name, detail, suppressed, extra=fields)
 
     def _drop(self, instance: Instance, why: str, type: bytes) -> None:
         self.counters.add(f"messages.dropped.{why}")
@@ -167,11 +169,13 @@ class Dispatcher:
         if suppressed is not None:
             name = instance.identity.decode("ascii", "replace")
             text = "node %s: message of type %r dropped: %s (%d more like it)"
-            log.warning(text, name, type[:40], DROPPED[why], suppressed)
+            log.warning(text, name, type[:40], DROPPED[why], suppressed, extra={"node": name})
 
     def _encoder_failed(self, session: Session | None, type: bytes) -> None:
         if self._rate_limit.allow(("encoder", type), self.clock.monotonic()) is not None:
-            log.exception("encoder %r failed", type)
+            exchange = session.exchange if session is not None else None
+            fields = exchange.log_fields() if exchange is not None else None
+            log.exception("encoder %r failed", type, extra=fields)
         if session is not None:
             stream = session.owner
             if stream.exchange is None or stream.exchange.response_done:
@@ -188,18 +192,18 @@ class Dispatcher:
         self.holding.instance_ready(instance)
 
     def instance_up(self, instance: Instance, reason: str) -> None:
-        log.info("node %s is up: %s", instance.view.identity, reason)
+        _log_node(logging.INFO, instance, "up", reason)
         self._node_notice(self.lifecycle.node_up, instance, "up", reason)
 
     def instance_silent(self, instance: Instance, reason: str) -> None:
-        log.warning("node %s is silent: %s", instance.view.identity, reason)
+        _log_node(logging.WARNING, instance, "silent", reason)
         self._node_notice(self.lifecycle.node_down, instance, "silent", reason)
 
     def instance_gone(self, instance: Instance, reason: str) -> None:
         """No route for `node-grace`, or its drain is over: the sessions it still has end now."""
         state = "drained" if instance.draining else "gone"
         level = logging.INFO if instance.draining else logging.WARNING
-        log.log(level, "node %s is %s: %s", instance.view.identity, state, reason)
+        _log_node(level, instance, state, reason)
         for session in list(instance.sessions.values()):
             session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")
         self._node_notice(self.lifecycle.node_down, instance, state, reason)
@@ -245,6 +249,11 @@ class Dispatcher:
         if notice is not None:
             view = instance.view
             notice(NodeView(view.node, view.identity, view.endpoint, state, reason))
+
+
+def _log_node(level: int, instance: Instance, state: str, reason: str) -> None:
+    name = instance.view.identity
+    log.log(level, "node %s is %s: %s", name, state, reason, extra={"node": name})
 
 
 NODE_LEVEL = frozenset({NodePong, NodeDrain})

@@ -95,6 +95,15 @@ class Exchange:
         """True when the request is safe to send once more and all of it is still here."""
         return self.kept is not None and self.head.method in methods
 
+    def log_fields(self) -> dict[str, str]:
+        """Which request a log record is about, to be given as its `extra`."""
+        return {
+            "virtualhost": self.virtualhost,
+            "route": self.route,
+            "node": self.identity,
+            "request_id": self.request.request_id.decode("latin-1") if self.request is not None else "",
+        }
+
     def figures(self, connection: ConnectionView, now: float) -> ExchangeView:
         """What `exchange_closed` tells."""
         head, request = self.head, self.request

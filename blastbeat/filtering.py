@@ -40,7 +40,7 @@ def ask_filters(exchange: Exchange, view: RequestView, virtualhost: VirtualHost)
         try:
             answer = _follow(exchange, view, each.on_request(view))
         except Exception as error:
-            log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+            log.exception("filter %r failed", each, extra=exchange.log_fields())
             exchange.passed = tuple(exchange.filtered[:-1])
             raise FilterFailed from error
         if answer is not None:
@@ -61,7 +61,7 @@ def filter_response(exchange: Exchange, virtualhost: VirtualHost | None, head: R
         try:
             head = _checked_head(each.on_response(exchange.view, _copied(head)), head)
         except Exception:
-            log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+            log.exception("filter %r failed", each, extra=exchange.log_fields())
     return head
 
 
@@ -75,7 +75,7 @@ def filter_data(
         try:
             pause = max(pause, each.on_data(exchange.view, direction, size))
         except Exception:
-            log.exception("virtualhost %s: filter %r failed", virtualhost.name, each)
+            log.exception("filter %r failed", each, extra=exchange.log_fields())
     if pause > 0:
         (client.pause_input if direction == "in" else client.pause_output)(min(pause, MAX_PAUSE))
 
@@ -88,7 +88,7 @@ def filters_closed(exchange: Exchange) -> None:
         try:
             each.on_closed(exchange.view)
         except Exception:
-            log.exception("filter %r failed in on_closed", each)
+            log.exception("filter %r failed in on_closed", each, extra=exchange.log_fields())
 
 
 # ---------------------------------------------------------------- what plugins return, before it is believed

@@ -58,17 +58,18 @@ class FailureLog:
     def __init__(self) -> None:
         self.counts: dict[tuple[str, str, type[BaseException]], int] = {}
 
-    def report(self, plugin: str, notice: str, error: Exception) -> None:
+    def report(self, plugin: str, notice: str, error: Exception, view: object = None) -> None:
+        """`view` is what the plugin was told of."""
         key = (plugin, notice, type(error))
         if key not in self.counts and len(self.counts) >= MAX_FAILURE_KINDS:
             return
         count = self.counts[key] = self.counts.get(key, 0) + 1
         if count == 1:
-            _log.error("plugin %r failed in %s", plugin, notice, exc_info=error)
+            _log.error("plugin %r failed in %s", plugin, notice, exc_info=error, extra=_fields_of(view))
         elif _is_power_of_ten(count):
             _log.error(
                 "plugin %r failed in %s for the %dth time: %s: %s",
-                plugin, notice, count, type(error).__name__, error,
+                plugin, notice, count, type(error).__name__, error, extra=_fields_of(view),
             )  # fmt: skip
 
 
@@ -92,7 +93,7 @@ def _guard(
         try:
             function(view)
         except Exception as error:
-            failures.report(plugin, notice, error)
+            failures.report(plugin, notice, error, view)
 
     return call
 
@@ -103,6 +104,12 @@ def _fan_out(functions: tuple[Callable[[View], None], ...]) -> Callable[[View], 
             function(view)
 
     return call
+
+
+def _fields_of(view: object) -> dict[str, object]:
+    """Which request, session or node it was about."""
+    fields = {"virtualhost": "virtualhost", "route": "route", "node": "identity", "request_id": "request_id"}
+    return {field: getattr(view, name, "") for field, name in fields.items()}
 
 
 def _is_power_of_ten(count: int) -> bool:

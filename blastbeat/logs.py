@@ -15,7 +15,7 @@ from blastbeat.log_text import format_time, json_string
 
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
-FIELDS = ("virtualhost", "node", "request_id")
+FIELDS = ("virtualhost", "route", "node", "request_id")
 """What a record may say of its request, given as `extra`; in text in brackets behind the message."""
 
 # Control characters of ASCII and Latin-1 begin lines, hide text and steer terminals. A tab may stay.
@@ -31,7 +31,7 @@ class TextFormatter(logging.Formatter):
         self.tracebacks = tracebacks
 
     def format(self, record: logging.LogRecord) -> str:
-        told = [f"{name}={value}" for name in FIELDS if (value := getattr(record, name, ""))]
+        told = [f"{name}={value}" for name, value in fields_of(record).items()]
         fields = f" [{' '.join(told)}]" if told else ""
         place = f"{format_time(record.created)} {record.levelname} {record.name}"
         line = f"{place}: {record.getMessage()}{fields}".translate(_CONTROLS)
@@ -62,7 +62,7 @@ class JsonFormatter(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
-        fields |= {name: str(value) for name in FIELDS if (value := getattr(record, name, ""))}
+        fields |= fields_of(record)
         error = record.exc_info[1] if record.exc_info else None
         if error is not None:
             fields["exception"] = describe_exception(error)
@@ -70,6 +70,16 @@ class JsonFormatter(logging.Formatter):
                 fields["traceback"] = self.formatException(record.exc_info)
         figures: dict[str, int | float] | None = getattr(record, "figures", None)
         return format_object(fields, figures)
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, str]:
+    """Those of FIELDS that the record has; request ids are bytes where a plugin took them from a view."""
+    found: dict[str, str] = {}
+    for name in FIELDS:
+        value = getattr(record, name, "")
+        if value:
+            found[name] = value.decode("latin-1") if isinstance(value, bytes) else str(value)
+    return found
 
 
 def format_object(fields: dict[str, str], figures: dict[str, int | float] | None = None) -> str:

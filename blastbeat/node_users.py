@@ -80,6 +80,7 @@ def _all_agree(virtualhost: VirtualHost, candidate: NodeCandidate) -> bool:
             if not each.authenticate(candidate):
                 return False
         except Exception:
-            log.exception("virtualhost %s: node authenticator %r failed", virtualhost.name, each)
+            fields = {"virtualhost": virtualhost.name, "node": candidate.identity.decode("ascii", "replace")}
+            log.exception("node authenticator %r failed", each, extra=fields)
             return False
     return True

@@ -92,7 +92,7 @@ class Placement:
             status = error.status if error.status in ANSWERS else 500
             stream.fail(status, CloseReason.REFUSED, error.reason)
         except Exception:
-            log.exception("encoder %r failed", virtualhost.request_type)
+            log.exception("encoder %r failed", virtualhost.request_type, extra=exchange.log_fields())
             stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
         return None
 
@@ -104,14 +104,14 @@ class Placement:
         try:
             chosen = virtualhost.select(views, exchange.request)
         except Exception:
-            log.exception("virtualhost %s: the selector failed", virtualhost.name)
+            log.exception("the selector failed", extra=exchange.log_fields())
             return None
         if chosen is None:
             return None
         for instance in candidates:
             if instance.view is chosen:
                 return instance
-        log.error("virtualhost %s: the selector chose %r, which was not offered", virtualhost.name, chosen)
+        log.error("the selector chose %r, which was not offered", chosen, extra=exchange.log_fields())
         return None
 
     def _open(

@@ -244,7 +244,8 @@ class ClientOutput:
 
     def broke(self) -> None:
         """Logs the exception that is being handled, and ends this connection."""
-        log.exception("a connection broke")
+        exchange = self.stream.exchange
+        log.exception("a connection broke", extra=exchange.log_fields() if exchange is not None else None)
         self._abort()
         if self.stream.phase is not Phase.CLOSED:
             self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-DENIED = Answer(403, b"not allowed\n")
+DENIED = Answer(403)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], Callable[[], None]]
 """Runs a coroutine in the server's task group, and returns what cancels it."""

@@ -27,6 +27,7 @@ from blastbeat.interfaces import (
 )
 from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
 from blastbeat.nodes import NodeTable
+from blastbeat.pages import PageTable, load_pages
 from blastbeat.registry import Registry
 from blastbeat.transport.router import Router
 from blastbeat.vhosts import HostTable
@@ -46,11 +47,38 @@ class Parts:
     routers: dict[Endpoints, Router]
     virtualhosts: tuple[VirtualHost, ...]
     hosts: HostTable[VirtualHost]
+    pages: PageTable
 
 
 def build_parts(config: Config, registry: Registry, counters: Counters, clock: Clock) -> Parts:
     """All parts of a server that starts. Raises what `Assembly` raises."""
     return Assembly(registry, counters, clock).parts(config)
+    """Raises ConfigError for what the configuration picks and nobody registered, PluginError for what a
+    plugin fails to make."""
+    server = config.server
+    driver_name = BEST_DRIVER if server.driver == "auto" else server.driver
+    driver = cast(DriverFactory, registry.make("driver", PluginRef(driver_name)))
+    encoders = {name: registry.make("encoder", PluginRef(name)) for name in registry.names("encoder")}
+    routers: dict[tuple[str, ...], Router] = {}
+    hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
+    virtualhosts = []
+    pages = load_pages(config)
+    for each in config.virtualhosts:
+        router = _router_of(each, server, routers, counters, clock)
+        virtualhost = _build_virtualhost(each, router, registry, encoders, counters.tallies)
+        virtualhost.pages = pages.of(each)
+        own = (*each.bind, *each.bind_ssl)
+        hosts.add(each.name, virtualhost, aliases=each.alias, listeners=own)
+        virtualhosts.append(virtualhost)
+    for endpoints, rules in node_rules(config).items():
+        for name, rule in rules.items():
+            routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)
+    decoders: dict[bytes, Decode] = {
+        name.encode(): cast(MessageDecoder, encoder).decode
+        for name, encoder in encoders.items()
+        if hasattr(encoder, "decode")
+    }
+    return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts, pages)
 
 
 class Assembly:

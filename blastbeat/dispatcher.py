@@ -21,6 +21,7 @@ from blastbeat.interfaces import Clock, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.node_users import NodeUsers
 from blastbeat.nodes import NodeTable
+from blastbeat.pages import NO_PAGES
 from blastbeat.placement import Placement
 from blastbeat.ratelimit import RateLimit
 from blastbeat.session import Session
@@ -58,6 +59,7 @@ class Dispatcher:
         self.counters = counters
         self.clock = clock
         self.is_stopping = False
+        self.pages = NO_PAGES  # for answers to requests that got to no virtualhost
         self.users = NodeUsers()
         self.tables: dict[InstanceRouter, NodeTable] = {}
         self._decoders = dict(decoders)

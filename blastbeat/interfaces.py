@@ -221,7 +221,8 @@ class Allow:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A response given by the server itself, instead of a node.
+    """A response given by the server itself, instead of a node. An error (400 and above) without a body gets
+    the virtualhost's page for it, or a line of text.
 
     `reason` and `detail` are for the logs: how the exchange ended (`COMPLETE` for an answer that is no
     refusal, `LIMIT` over a limit), and more in words; without them the class of who answered.

@@ -17,6 +17,7 @@ from blastbeat.config.model import PluginRef
 from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
 from blastbeat.config.settings import Settings
 from blastbeat.errors import ConfigError, PluginError, Problem
+from blastbeat.pages import find_page_problems
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
 
@@ -39,6 +40,7 @@ def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     manager = PluginManager.for_config(built.config)
     problems += [_locate(problem, built, document) for problem in manager.load(strict=False)]
     problems += _examine_picks(built, manager.build_registry())
+    problems += find_page_problems(built.config)
     return _without_repetitions(problems)
 
 

@@ -18,7 +18,7 @@ from blastbeat.exchange import NO_HEAD, Exchange
 from blastbeat.filtering import filter_data, filter_response
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
-from blastbeat.own_answers import answer_error, answer_for_plugin
+from blastbeat.own_answers import answer_error, answer_for_plugin, find_page
 from blastbeat.progress import WAITING, Phase, Progress
 from blastbeat.session import Session
 from blastbeat.virtualhost import VirtualHost
@@ -182,7 +182,8 @@ class Stream:
             self._cut(reason, detail)
         else:
             self._dispatcher.counters.add(f"answers.{status}")
-            answered = answer_error(exchange, status, detail, self._dispatcher.is_stopping)
+            page = find_page(exchange, self.virtualhost, self._dispatcher.pages, status)
+            answered = answer_error(exchange, status, detail, self._dispatcher.is_stopping, page)
             self._send_answer(exchange, *answered, reason, detail)
 
     def answer(self, answer: Answer, reason: CloseReason, detail: str = "") -> None:
@@ -190,7 +191,8 @@ class Stream:
         exchange = self.exchange
         if exchange is not None:
             self._dispatcher.counters.add("answers.plugin")
-            answered = answer_for_plugin(exchange, answer, self._dispatcher.is_stopping)
+            page = find_page(exchange, self.virtualhost, self._dispatcher.pages, answer.status)
+            answered = answer_for_plugin(exchange, answer, self._dispatcher.is_stopping, page)
             self._send_answer(exchange, *answered, reason, detail)
 
     def _send_answer(

@@ -15,6 +15,7 @@ from blastbeat.hold_queue import HoldQueue
 from blastbeat.instance import Instance
 from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
 from blastbeat.nodes import NodeTable
+from blastbeat.pages import NO_PAGES
 from blastbeat.tally import Tally
 
 
@@ -50,6 +51,7 @@ class VirtualHost:
         "needs_view",
         "node_authenticators",
         "node_names",
+        "pages",
         "request_authenticators",
         "request_type",
         "retry_methods",
@@ -89,6 +91,7 @@ class VirtualHost:
         self.retry_methods = tuple(method.encode() for method in config.retry_methods)
         self.count = count or SessionCount()
         self.tally = tally or Tally()
+        self.pages = NO_PAGES  # replaced whenever the files are read
         self.held = HoldQueue(config.hold_queue) if config.hold else None
         # A filter that does not override a method is not called for it.
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)

@@ -66,6 +66,7 @@ class Wiring:
             parts.hosts, self.sessions, self.dispatcher, self._spawn, randomness.hex_id
         )
         self.dispatcher.virtualhosts = parts.virtualhosts
+        self.dispatcher.pages = parts.pages.of(config.defaults)
         for router in parts.routers.values():
             router.sink = self.dispatcher
             self.dispatcher.tables[router] = router.table

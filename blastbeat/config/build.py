@@ -65,6 +65,7 @@ def build(document: Document, file: str, overrides: Overrides) -> Built:
     config = Config(
         server=_server_config(server, plugins),
         virtualhosts=tuple(virtualhost for _, virtualhost in virtualhosts),
+        defaults=_defaults(server),
         plugin_options={
             section.name: _plugin_table(section)
             for section in document.sections
@@ -86,6 +87,11 @@ def _server_config(server: Settings, plugins: Settings) -> ServerConfig:
             if option.scope != INHERITED:
                 values[option.field] = settings.value(name)
     return ServerConfig(origins=origins, **values)
+
+
+def _defaults(server: Settings) -> VirtualHostConfig:
+    values, origins = inherit(INHERITED_OPTIONS, (server,))
+    return VirtualHostConfig("", origins=origins, **values)
 
 
 def _override(section: Section, overrides: Overrides) -> None:

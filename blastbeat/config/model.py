@@ -205,5 +205,6 @@ class Config:
 
     server: ServerConfig = ServerConfig()
     virtualhosts: tuple[VirtualHostConfig, ...] = ()
+    defaults: VirtualHostConfig = VirtualHostConfig("")  # what a virtualhost has that says nothing itself
     plugin_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     file: str = ""

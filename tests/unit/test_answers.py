@@ -7,6 +7,7 @@ import pytest
 from blastbeat.answers import MAX_REASON_LENGTH, RETRY_AFTER, error_answer, plugin_answer, reason_phrase
 from blastbeat.headers import field_value
 from blastbeat.interfaces import Answer
+from blastbeat.pages import Page
 
 # Every status `protocol.md` §6 names.
 STATUSES = [400, 404, 408, 413, 414, 417, 421, 426, 429, 431, 501, 502, 503, 504, 505]
@@ -105,3 +106,36 @@ def test_a_malformed_answer_of_a_plugin_becomes_a_500(answer: Answer) -> None:
     head, body = plugin_answer(1, answer)
     assert head.status == 500
     assert b"plugin" in body
+
+
+# ---------------------------------------------------------------- pages
+
+PAGE = Page(b"text/html; charset=utf-8", b"<p>busy")
+
+
+@pytest.mark.parametrize("bodyless", [False, True])
+def test_a_page_takes_the_place_of_the_text_alone(bodyless: bool) -> None:
+    head, body = error_answer(1, 503, "a reason that clients need not know", page=PAGE, bodyless=bodyless)
+    assert (head.length, body) == (len(PAGE.body), b"" if bodyless else PAGE.body)
+    assert head.headers == [
+        (b"Content-Type", b"text/html; charset=utf-8"),
+        (b"Cache-Control", b"no-store"),
+        (b"Retry-After", b"5"),
+    ]
+
+
+def test_an_error_of_a_plugin_without_a_body_gets_the_page() -> None:
+    answer = Answer(401, headers=[(b"WWW-Authenticate", b"Basic"), (b"content-type", b"text/css")])
+    head, body = plugin_answer(1, answer, page=PAGE)
+    assert body == PAGE.body and head.length == len(body)
+    assert head.headers == [(b"WWW-Authenticate", b"Basic"), (b"Content-Type", PAGE.content_type)]
+    head, body = plugin_answer(1, answer)
+    assert body == b"401 Unauthorized\n" and head.headers[-1] == (
+        b"Content-Type",
+        b"text/plain; charset=utf-8",
+    )
+
+
+@pytest.mark.parametrize("answer", [Answer(403, b"its own"), Answer(302), Answer(200)])
+def test_what_a_plugin_says_itself_stays(answer: Answer) -> None:
+    assert plugin_answer(1, answer, page=PAGE)[1] == answer.body

@@ -7,8 +7,11 @@ from typing import Any
 import pytest
 
 from blastbeat.interfaces import Answer
-from blastbeat.own_answers import answer_error, answer_for_plugin, closes_after
+from blastbeat.own_answers import answer_error, answer_for_plugin, closes_after, find_page
+from blastbeat.pages import Page, Pages
+from tests.helpers.engine import Engine
 from tests.helpers.fakes import make_exchange
+from tests.helpers.settings import HOST
 
 KEPT = (404, 421, 426, 429, 500, 502, 503, 504)
 CLOSED = (400, 408, 413, 414, 417, 431, 501, 505)
@@ -82,3 +85,37 @@ def test_a_plugin_cannot_split_the_response() -> None:
     exchange = make_exchange()
     head, _ = answer_for_plugin(exchange, Answer(302, b"", [(b"Location", b"/\r\nSet-Cookie: a=b")]), False)
     assert head.status == exchange.status == 500 and head.close
+
+
+# ---------------------------------------------------------------- which page
+
+BUSY, AWAY, SHARED = (Page(b"text/html", body) for body in (b"busy", b"away", b"shared"))
+OWN = Pages({503: BUSY, 502: BUSY}, AWAY)
+SERVERS = Pages({404: SHARED, 503: SHARED})
+
+
+def find(engine: Engine, status: int, pages: Pages = OWN, *, known: bool = True) -> Page | None:
+    engine.virtualhost.pages = pages
+    exchange = make_exchange()
+    exchange.virtualhost = HOST if known else ""
+    exchange.node_names = engine.virtualhost.node_names
+    return find_page(exchange, engine.virtualhost, SERVERS, status)
+
+
+def test_offline_is_for_503_while_nobody_is_there() -> None:
+    assert find(Engine(here={}), 503) is AWAY
+    assert find(Engine(here={}), 502) is BUSY
+    assert find(Engine(), 503) is BUSY, "a limit was hit"
+    assert find(Engine(here={}), 503, Pages({503: BUSY})) is BUSY
+    assert find(Engine(), 503, Pages(offline=AWAY)) is None
+
+
+def test_a_virtualhost_without_pages_has_none() -> None:
+    assert find(Engine(), 503, Pages()) is None
+
+
+def test_before_a_virtualhost_is_known_the_servers_own_are_used() -> None:
+    """Also on a connection whose request before was for one."""
+    assert find(Engine(), 404, known=False) is SHARED
+    assert find(Engine(), 400, known=False) is None
+    assert find_page(make_exchange(), None, SERVERS, 404) is SHARED

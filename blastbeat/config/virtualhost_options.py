@@ -281,9 +281,9 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
     _inherited(
         "error-page",
         ErrorPageKind(),
-        explanation="A file that is the body of the server's own answers with this status: at most 1 MiB, sent as "
-        "it is, of the type that its name ends in. It is read at the start and at each reload. What is set here "
-        "takes the place of all that is inherited.",
+        explanation="A file that is the body of the server's own answers with this status: at most 1 MiB, "
+        "sent as it is, of the type that its name ends in. It is read at the start and at each reload. "
+        "What is set here takes the place of all that is inherited.",
         example="502 /srv/pages/502.html",
         repeated=True,
         may_be_empty=True,

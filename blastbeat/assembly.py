@@ -53,32 +53,6 @@ class Parts:
 def build_parts(config: Config, registry: Registry, counters: Counters, clock: Clock) -> Parts:
     """All parts of a server that starts. Raises what `Assembly` raises."""
     return Assembly(registry, counters, clock).parts(config)
-    """Raises ConfigError for what the configuration picks and nobody registered, PluginError for what a
-    plugin fails to make."""
-    server = config.server
-    driver_name = BEST_DRIVER if server.driver == "auto" else server.driver
-    driver = cast(DriverFactory, registry.make("driver", PluginRef(driver_name)))
-    encoders = {name: registry.make("encoder", PluginRef(name)) for name in registry.names("encoder")}
-    routers: dict[tuple[str, ...], Router] = {}
-    hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
-    virtualhosts = []
-    pages = load_pages(config)
-    for each in config.virtualhosts:
-        router = _router_of(each, server, routers, counters, clock)
-        virtualhost = _build_virtualhost(each, router, registry, encoders, counters.tallies)
-        virtualhost.pages = pages.of(each)
-        own = (*each.bind, *each.bind_ssl)
-        hosts.add(each.name, virtualhost, aliases=each.alias, listeners=own)
-        virtualhosts.append(virtualhost)
-    for endpoints, rules in node_rules(config).items():
-        for name, rule in rules.items():
-            routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)
-    decoders: dict[bytes, Decode] = {
-        name.encode(): cast(MessageDecoder, encoder).decode
-        for name, encoder in encoders.items()
-        if hasattr(encoder, "decode")
-    }
-    return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts, pages)
 
 
 class Assembly:
@@ -99,6 +73,7 @@ class Assembly:
     def parts(self, config: Config) -> Parts:
         """All parts of a server that starts."""
         server = config.server
+        pages = load_pages(config)
         driver, driver_name = self.driver(server)
         routers: dict[Endpoints, Router] = {}
         virtualhosts = []
@@ -109,6 +84,7 @@ class Assembly:
             virtualhosts.append(self.virtualhost(each, routers[endpoints].table))
         hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
         for virtualhost in virtualhosts:
+            virtualhost.pages = pages.of(virtualhost.config)
             add_host(hosts, virtualhost)
         for endpoints, rules in node_rules(config).items():
             for name, rule in rules.items():
@@ -118,7 +94,7 @@ class Assembly:
             for name, encoder in self._encoders.items()
             if hasattr(encoder, "decode")
         }
-        return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts)
+        return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts, pages)
 
     def driver(self, server: ServerConfig) -> tuple[DriverFactory, str]:
         """What makes drivers for client connections, and its name."""

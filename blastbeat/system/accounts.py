@@ -38,8 +38,10 @@ class Account:
 
 
 def find_account(uid: str, gid: str) -> Account | None:
-    """Whom `uid` and `gid` name, each by name or number; None where both are empty. Without `gid` it is the user's
-    main group, without `uid` the user we are. Raises UnknownAccount."""
+    """Whom `uid` and `gid` name, each by name or number; None where both are empty.
+
+    Without `gid` it is the user's main group, without `uid` the user we are. Raises UnknownAccount.
+    """
     if not uid and not gid:
         return None
     entry = _user(uid) if uid else _entry_of(os.geteuid())

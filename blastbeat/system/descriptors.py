@@ -11,8 +11,8 @@ from typing import Protocol
 from blastbeat.config.model import Config
 
 PER_ROUTER = 12
-"""Of a ROUTER without a node: its endpoints, and what libzmq's threads wake each other by (9 with one endpoint,
-libzmq 4.3)."""
+"""Of a ROUTER without a node: its endpoints, and what libzmq's threads wake each other by (9 with one
+endpoint, libzmq 4.3)."""
 
 MARGIN = 128
 """Listeners, logs, plugins, the control socket, files of a reload."""

@@ -18,7 +18,8 @@ _SEARCH: Final = 1
 
 
 def why_unreadable(path: str, account: Account) -> str:
-    """Why `account` can't read the file (or list the folder) `path`; empty where it can, or where we may not know."""
+    """Why `account` can't read the file (or list the folder) `path`; empty where it can, or where we may not
+    know."""
     return _why_not(path, account, _READ)
 
 

@@ -26,10 +26,14 @@ from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.server_logs import ServerLogs
+from blastbeat.system.descriptors import allow_descriptors
+from blastbeat.system.handover import hand_over, whom_to_become
+from blastbeat.transport.activation import PassedSockets
 from blastbeat.transport.clock import SystemClock
 from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener
 from blastbeat.transport.preface import Accepted
+from blastbeat.transport.systemd import Notifier
 from blastbeat.wiring import Wiring, client_addresses
 
 log = logging.getLogger(__name__)
@@ -39,12 +43,22 @@ class Server:
     """Built from a configuration; `run` once. `plugins` are further plugin objects beside the configured
     ones.
 
-    After `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures. Who can do
+    `notifier` tells a service manager, `passed` are the sockets it has bound; the server closes both. After
+    `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures. Who can do
     something for the operator tells `control`.
     """
 
-    def __init__(self, config: Config, *, plugins: Sequence[object] = ()) -> None:
+    def __init__(
+        self,
+        config: Config,
+        *,
+        plugins: Sequence[object] = (),
+        notifier: Notifier | None = None,
+        passed: PassedSockets | None = None,
+    ) -> None:
         self.config = config
+        self.notifier = notifier or Notifier()
+        self.passed = passed or PassedSockets()
         self.counters = Counters()
         self.addresses: list[Address] = []
         self.endpoints: list[str] = []
@@ -131,7 +145,8 @@ class Server:
             self.config, parts, self._lifecycle, self.counters, self._clock, self._loop, tasks
         )
         self._listeners = [
-            Listener(address, wiring.context, self._open) for address in client_addresses(self.config)
+            Listener(address, wiring.context, self._open, self.passed)
+            for address in client_addresses(self.config)
         ]
         try:
             await self._serve(parts, wiring.dispatcher, tasks, ready, handle_signals)
@@ -143,6 +158,8 @@ class Server:
             for router in parts.routers.values():
                 router.close()
             self.control.close()
+            self.passed.close()
+            self.notifier.close()
             if self._started_at:
                 self._tell(self._lifecycle.server_stopped)
             self.logs.close_access_log()
@@ -157,6 +174,9 @@ class Server:
         handle_signals: bool,
     ) -> None:
         assert self._loop is not None and self._stop_asked is not None
+        account = whom_to_become(self.config.server)
+        self._warn(allow_descriptors(self.config))
+        self.passed.check(client_addresses(self.config))
         self.logs.open_access_log(self.config.server)
         self.logs.count_lost(self._count_lost)
         self.control.open()
@@ -165,6 +185,8 @@ class Server:
         for router in parts.routers.values():
             self.endpoints += router.open()
             router.start(self._loop)
+        if account is not None:
+            self._warn(*hand_over(self.config, account, self.endpoints, self.control.give_to))
         for listener in self._listeners:
             await listener.start()
         if handle_signals:
@@ -175,7 +197,10 @@ class Server:
         self.figures_log.set_period(self.config.server.stats_freq)
         if ready is not None:
             ready(self)
+        self.notifier.ready(f"serves {', '.join(map(str, self.addresses))}")
+        self.notifier.start_watchdog(self._loop)
         await self._stop_asked.wait()
+        self.notifier.stopping(self.config.server.drain)
         self._tell(self._lifecycle.server_stopping)
         await self._drain(dispatcher)
 
@@ -221,6 +246,9 @@ class Server:
         while self.connection_count and not self._abort_asked.is_set():
             with anyio.move_on_after(0.05):
                 await self._abort_asked.wait()
+
+    def _warn(self, *warnings: str) -> None:
+        self.warnings += filter(None, warnings)
 
     def _connections(self) -> list[Accepted]:
         return list(self._open)

@@ -66,6 +66,7 @@ LEVELS = {
     "blastbeat.stream": 6,
     "blastbeat.placement": 6,
     "blastbeat.dispatcher": 6,
+    "blastbeat.system": 7,
     "blastbeat.transport": 7,
     "blastbeat.assembly": 8,
     "blastbeat.wiring": 8,

@@ -10,6 +10,7 @@ import asyncio
 import gc
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Protocol
 
 import anyio
@@ -45,8 +46,14 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
         tell(str(problem))
     if new_server is None:
         from blastbeat.server import Server
+        from blastbeat.transport.activation import PassedSockets
+        from blastbeat.transport.systemd import Notifier
 
-        new_server = Server
+        new_server = partial(
+            Server,
+            notifier=Notifier.from_environment(os.environ),
+            passed=PassedSockets.from_environment(os.environ),
+        )
     server = new_server(config)
 
     def announce(_: object = None) -> None:

@@ -96,9 +96,9 @@ def _files_read_again(config: Config) -> set[tuple[str, str, str]]:
             own = (("offline", each.offline), ("certificate", each.certificate), ("key", each.key))
             found |= {(key, path, section) for key, path in own}
         found.add(("", host.file, ""))
-    found |= {("", origin.file, "") for origin in origins}
+    found |= {("", origin.file, "") for origin in origins if origin.line}
     found.add(("", config.file, ""))
-    return {(key, path, section) for key, path, section in found if path and not path.startswith("-")}
+    return {(key, path, section) for key, path, section in found if path}
 
 
 def _sentence(problem: Problem) -> str:
@@ -110,10 +110,8 @@ def _without_root(account: Account) -> list[str]:
     uid = os.geteuid()
     if account.uid == uid:
         return []
-    return [
-        f"uid and gid have no effect: only root can become another user, and this process runs as user {uid}, not as "
-        f"{account}"
-    ]
+    why = "only root can become another user"
+    return [f"uid and gid have no effect: {why}, and this process runs as user {uid}, not as {account}"]
 
 
 # ---------------------------------------------------------------- files
@@ -130,8 +128,8 @@ def _log_files(server: ServerConfig) -> list[str]:
 
 
 def _give_log(path: str, account: Account) -> None:
-    """Make the file if there is none. The folder may be the account's own, so what is there need not be what it seems:
-    neither a link nor anything but a plain file is given away."""
+    """Make the file if there is none. The folder may be the account's own, so what is there need not be what
+    it seems: neither a link nor anything but a plain file is given away."""
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
         descriptor = os.open(path, flags, _LOG_MODE)
@@ -144,9 +142,7 @@ def _give_log(path: str, account: Account) -> None:
         if found.st_uid == account.uid:
             return
         if found.st_nlink != 1:
-            raise StartError(
-                f"the log {path} is a file that has other names, too; it is not given to {account}"
-            )
+            raise StartError(f"the log {path} has other names (hard links), and is not given to {account}")
         os.fchown(descriptor, account.uid, account.gid)
     finally:
         os.close(descriptor)

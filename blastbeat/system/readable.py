@@ -18,8 +18,8 @@ _SEARCH: Final = 1
 
 
 def why_unreadable(path: str, account: Account) -> str:
-    """Why `account` can't read the file (or list the folder) `path`; empty where it can, or where we may not
-    know."""
+    """Why `account` can't read the file (or list the folder) `path`; empty where it can, where
+    there is none, or where we may not know."""
     return _why_not(path, account, _READ)
 
 
@@ -31,10 +31,8 @@ def why_unwritable(folder: str, account: Account) -> str:
 def _why_not(path: str, account: Account, wanted: int) -> str:
     try:
         real = os.path.realpath(path, strict=True)
-    except FileNotFoundError:
-        return "there is no such file"
     except OSError:
-        return ""  # not ours to look at either
+        return ""  # it is not there, or not ours to look at either
     above = real
     try:
         while above != os.path.dirname(above):

@@ -1,7 +1,7 @@
 """Sockets that the service manager has bound for us (socket activation): which `bind` each of them is.
 
-Source: sd_listen_fds(3). Knows addresses, nothing of who will connect there. A passed socket stays open as long as
-the server lives, also while nothing listens on it: bound anew it could not be.
+Source: sd_listen_fds(3). Knows addresses, nothing of who will connect there. A passed socket stays open as
+long as the server lives, also while no listener has it: it could not be bound anew.
 """
 
 from __future__ import annotations
@@ -29,8 +29,8 @@ class PassedSockets:
 
     @classmethod
     def from_environment(cls, environ: MutableMapping[str, str]) -> PassedSockets:
-        """What was passed to this very process. The variables are taken out, so that no process started later takes
-        the descriptors for its own. Raises StartError for what is no listening TCP socket."""
+        """What was passed to this very process. The variables are taken out, so that no process started later
+        takes the descriptors for its own. Raises StartError for what is no listening TCP socket."""
         pid, number, _ = (environ.pop(name, "") for name in VARIABLES)
         if pid != str(os.getpid()) or not (number.isascii() and number.isdigit()):
             return cls()
@@ -87,8 +87,8 @@ def _adopt(descriptor: int) -> socket.socket:
         if not is_usable:
             what = sock.getsockname() or f"descriptor {descriptor}"
             raise StartError(
-                f"systemd passed {what}, which is no listening TCP socket; ListenStream takes ADDRESS:PORT, and "
-                "Accept=no belongs to it"
+                f"systemd passed {what}, which is no listening TCP socket; write ListenStream=ADDRESS:PORT, "
+                "and not Accept=yes"
             )
     except BaseException:
         sock.close()

@@ -8,10 +8,13 @@ from __future__ import annotations
 import asyncio
 import errno
 import itertools
+from functools import partial
+from typing import Any
 
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
 from blastbeat.ratelimit import RateLimit
+from blastbeat.transport.activation import PassedSockets
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.preface import Accepted, Peer, ProxyPreface
@@ -25,40 +28,48 @@ logs, as many times (CPython 3.11)."""
 
 class Listener:
     """One `bind` address. `connections` are the open ones of the whole server, at most as many as the
-    configuration's `connections`; one more is closed as soon as it is accepted. `addresses` are those that
-    were really bound."""
+    configuration's `connections`; one more is closed as soon as it is accepted. Sockets in `passed` that are
+    this address are used instead of binding it; `addresses` are those that were really bound."""
 
     _numbers = itertools.count(1)
 
-    def __init__(self, address: Address, context: ConnectionContext, connections: set[Accepted]) -> None:
+    def __init__(
+        self,
+        address: Address,
+        context: ConnectionContext,
+        connections: set[Accepted],
+        passed: PassedSockets | None = None,
+    ) -> None:
         self.configured = address
         self.connections = connections
         self.addresses: list[Address] = []
         self._context = context
         self._rate_limit = RateLimit()
-        self._server: asyncio.Server | None = None
+        self._passed = passed
+        self._servers: list[asyncio.Server] = []
 
     async def open(self) -> list[Address]:
         """Bind, without accepting yet. Returns the real addresses; raises StartError."""
         address = self.configured
+        create = partial(
+            self._context.loop.create_server, self._accept, backlog=ACCEPTS_PER_TURN, start_serving=False
+        )
+        passed = self._passed.take(address) if self._passed is not None else []
         try:
-            self._server = await self._context.loop.create_server(
-                self._accept,
-                address.host or None,
-                address.port,
-                backlog=ACCEPTS_PER_TURN,
-                start_serving=False,
-            )
+            for sock in passed:
+                self._servers.append(await create(sock=sock))
+            if not passed:
+                self._servers.append(await create(address.host or None, address.port))
         except OSError as error:
             raise StartError(f"can't listen on {address}: {_why(error)}") from error
-        self.addresses = [Address(*sock.getsockname()[:2]) for sock in self._server.sockets]
+        self.addresses = [Address(*sock.getsockname()[:2]) for sock in self._sockets()]
         return self.addresses
 
     async def start(self) -> None:
         """Accept from here on."""
-        assert self._server is not None
-        await self._server.start_serving()
-        for sock in self._server.sockets:
+        for server in self._servers:
+            await server.start_serving()
+        for sock in self._sockets():
             with sock.dup() as same:
                 same.listen(BACKLOG)
 
@@ -70,8 +81,11 @@ class Listener:
 
     def close(self) -> None:
         """Accept no more; open connections go on."""
-        if self._server is not None:
-            self._server.close()
+        for server in self._servers:
+            server.close()
+
+    def _sockets(self) -> list[Any]:
+        return [sock for server in self._servers for sock in server.sockets]
 
     def _accept(self) -> asyncio.Protocol:
         limit = self._context.config.connections

@@ -11,25 +11,35 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from tests.helpers.server import PATIENCE
 
 
 class ServerProcess:
-    """``python -m blastbeat serve FILE``. Collects stderr; `wait_ready()` before use."""
+    """``python -m blastbeat serve FILE``. Collects stderr; `wait_ready()` before use. `environ` is added
+    to ours, `prefix` is a command that starts the server, `descriptors` are left open to it."""
 
-    def __init__(self, config: Path, *arguments: str) -> None:
+    def __init__(
+        self,
+        config: Path,
+        *arguments: str,
+        environ: Mapping[str, str] | None = None,
+        prefix: Sequence[str] = (),
+        descriptors: Sequence[int] = (),
+    ) -> None:
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "blastbeat", "serve", str(config), *arguments],
+            [*prefix, sys.executable, "-m", "blastbeat", "serve", str(config), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
             text=True,
-            env={**os.environ, "PYTHONUNBUFFERED": "1"},
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
+            pass_fds=descriptors,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

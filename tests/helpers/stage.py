@@ -8,6 +8,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import zmq
 
@@ -70,9 +71,9 @@ class Stage:
         self._server = RunningServer(self.configure(server, vhost, vhosts, tables), plugins=plugins)
         return self._server
 
-    def serve_process(self, config: Path, *arguments: str) -> ServerProcess:
-        """A server in a process of its own."""
-        process = ServerProcess(config, *arguments)
+    def serve_process(self, config: Path, *arguments: str, **options: Any) -> ServerProcess:
+        """A server in a process of its own; `options` are those of `ServerProcess`."""
+        process = ServerProcess(config, *arguments, **options)
         self._processes.append(process)
         return process
 

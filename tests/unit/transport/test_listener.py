@@ -11,8 +11,9 @@ import pytest
 
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
+from blastbeat.transport.activation import PassedSockets
 from blastbeat.transport.connection import Connection
-from blastbeat.transport.listener import BACKLOG, Listener, Refused
+from blastbeat.transport.listener import ACCEPTS_PER_TURN, BACKLOG, Listener, Refused
 from blastbeat.transport.preface import ProxyPreface
 from tests.helpers.proxy import v1
 from tests.helpers.transport_fakes import FakeLoop, FakeTransport, Wire
@@ -63,7 +64,7 @@ class BindingLoop(FakeLoop):
     error: OSError | None = None
 
     async def create_server(
-        self, factory: Callable[[], Any], host: str | None, port: int, **options: Any
+        self, factory: Callable[[], Any], host: str | None = None, port: int = -1, **options: Any
     ) -> Any:
         if self.error is not None:
             raise self.error
@@ -97,6 +98,24 @@ def test_all_interfaces_may_be_several_sockets() -> None:
     loop.names = [("0.0.0.0", 8080), ("::", 8080, 0, 0)]
     assert asyncio.run(listener.open()) == [Address("0.0.0.0", 8080), Address("::", 8080)]
     assert loop.asked[0] is None
+
+
+class Passed(PassedSockets):
+    """Two sockets for any address."""
+
+    def take(self, address: Address) -> list[Any]:
+        return ["first", "second"]
+
+
+def test_what_was_bound_already_is_not_bound_again() -> None:
+    _, loop, wire = make()
+    listener = Listener(ANY_PORT, wire.context, wire.connections, Passed())
+    assert asyncio.run(listener.open()) == [Address("127.0.0.1", 43210)] * 2
+    assert loop.asked == (None, -1, {"sock": "second", "backlog": ACCEPTS_PER_TURN, "start_serving": False})
+    asyncio.run(listener.start())
+    assert loop.server.is_serving and loop.server.sockets[0].backlog == BACKLOG
+    listener.close()
+    assert loop.server.is_closed
 
 
 @pytest.mark.parametrize(

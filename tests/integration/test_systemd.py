@@ -1,0 +1,187 @@
+"""The server under a service manager: what it tells, what kills it, and the sockets it is given."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.client import RawClient
+from tests.helpers.manager import FakeManager, passing_on
+from tests.helpers.settings import HOST
+from tests.helpers.stage import Stage
+
+
+@pytest.fixture(params=["path", "abstract"])
+def manager(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[FakeManager]:
+    path = str(tmp_path / "notify") if request.param == "path" else f"@blastbeat-{os.getpid()}"
+    manager = FakeManager(path)
+    yield manager
+    manager.close()
+
+
+def listening(host: str = "127.0.0.1", family: int = socket.AF_INET) -> socket.socket:
+    sock = socket.socket(family)
+    if family == socket.AF_INET6:
+        sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 0)
+    sock.bind((host, 0))
+    sock.listen()
+    return sock
+
+
+def ask(port: int, host: str = HOST) -> int:
+    """The status of a GET."""
+    client = RawClient(port)
+    try:
+        client.get(host=host)
+        return client.read_response().status
+    finally:
+        client.close()
+
+
+# ---------------------------------------------------------------- notices
+
+
+def test_from_ready_to_stopping(stage: Stage, manager: FakeManager) -> None:
+    config = stage.configure({"drain": 2})
+    process = stage.serve_process(config, environ={"NOTIFY_SOCKET": manager.address})
+    told = manager.receive()
+    assert (told["READY"], told["MAINPID"]) == ("1", str(process.pid))
+    port = int(re.fullmatch(r"serves 127\.0\.0\.1:(\d+)", told["STATUS"])[1])  # type: ignore[index]
+    assert ask(port, "nobody.test") == 404  # what was told is true
+    process.send_signal(signal.SIGTERM)
+    told = manager.receive()
+    assert told["STOPPING"] == "1" and int(told["EXTEND_TIMEOUT_USEC"]) >= 2_000_000
+    assert process.wait() == 0
+
+
+def test_a_start_that_fails_is_never_ready(stage: Stage, tmp_path: Path) -> None:
+    manager = FakeManager(tmp_path / "notify")
+    with listening() as taken:
+        port = taken.getsockname()[1]
+        config = stage.configure({"bind": f"127.0.0.1:{port}"})
+        process = stage.serve_process(config, environ={"NOTIFY_SOCKET": manager.address})
+        assert process.wait() == 3
+    assert f"can't listen on 127.0.0.1:{port}: the address is in use" in process.stderr
+    manager._socket.setblocking(False)
+    with pytest.raises(BlockingIOError):
+        manager.receive()
+    manager.close()
+
+
+def test_the_watchdog_is_fed_by_the_loop_and_starves_with_it(stage: Stage, tmp_path: Path) -> None:
+    plugin = tmp_path / "hang.py"
+    plugin.write_text(
+        "import signal\n"
+        "from blastbeat import hookimpl\n"
+        "@hookimpl\n"
+        "def blastbeat_logs_reopened():\n"
+        "    signal.pause()\n"  # the loop hangs; the process and its other threads go on
+    )
+    manager = FakeManager(tmp_path / "notify")
+    config = stage.configure(tables={"plugins": {"files": [str(plugin)]}})
+    environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "200000"}
+    process = stage.serve_process(config, environ=environ)
+    process.wait_ready()
+    for _ in range(3):
+        manager.wait_for("WATCHDOG")
+    process.send_signal(signal.SIGUSR1)
+    manager._socket.settimeout(0.5)  # far beyond the watchdog's 0.2 s
+    deadline = time.monotonic() + 10
+    with pytest.raises(TimeoutError):
+        while time.monotonic() < deadline:
+            manager.wait_for("WATCHDOG")
+    manager.close()
+
+
+def test_children_do_not_speak_in_its_name(stage: Stage, tmp_path: Path) -> None:
+    plugin = tmp_path / "environment.py"
+    plugin.write_text(
+        "import os\n"
+        "from blastbeat import hookimpl\n"
+        "@hookimpl\n"
+        "def blastbeat_server_started():\n"
+        "    names = [name for name in os.environ if name.startswith(('LISTEN_', 'NOTIFY_', 'WATCHDOG_'))]\n"
+        f"    open({str(tmp_path / 'found')!r}, 'w').write(repr(names))\n"
+    )
+    manager = FakeManager(tmp_path / "notify")
+    config = stage.configure(tables={"plugins": {"files": [str(plugin)]}})
+    environ = {"NOTIFY_SOCKET": manager.address, "WATCHDOG_USEC": "60000000", "LISTEN_FDS": "1"}
+    process = stage.serve_process(config, environ=environ)
+    process.wait_ready()
+    assert (tmp_path / "found").read_text() == "[]"
+    manager.close()
+
+
+# ---------------------------------------------------------------- socket activation
+
+
+def test_a_passed_socket_is_served(stage: Stage) -> None:
+    """Also what had knocked before the server was there."""
+    with listening() as sock:
+        port = sock.getsockname()[1]
+        early = RawClient(port)
+        early.get(host="nobody.test")
+        config = stage.configure({"bind": [f"127.0.0.1:{port}", "127.0.0.1:0"]})
+        process = stage.serve_process(config, **passing_on(sock))
+        assert process.wait_ready() == port
+        assert early.read_response().status == 404
+        early.close()
+        second = re.findall(r"127\.0\.0\.1:(\d+)", process.wait_line("ready"))[1]
+        assert ask(int(second), "nobody.test") == 404  # bound by the server itself
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+        RawClient(port).close()  # the socket is the manager's: the next server will answer
+
+
+def test_ipv4_through_a_socket_for_both(stage: Stage) -> None:
+    """ListenStream=PORT is one socket for IPv4 and IPv6; clients are called by their usual addresses."""
+    with listening("::", socket.AF_INET6) as sock:
+        port = sock.getsockname()[1]
+        endpoint = f"ipc://{stage.folder}/nodes"
+        config = stage.configure({"bind": f":{port}", "zmq": endpoint})
+        process = stage.serve_process(config, **passing_on(sock))
+        process.wait_line("ready")
+        node = stage.node(endpoint=endpoint)
+        for host, addr in (("127.0.0.1", "127.0.0.1"), ("::1", "::1")):
+            client = stage.client(address=(host, port)) if host == "127.0.0.1" else None
+            if client is None:
+                with socket.create_connection(("::1", port)) as plain:
+                    plain.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode())
+                    assert node.expect_request()["REMOTE_ADDR"] == addr
+                continue
+            client.get()
+            assert node.expect_request()["REMOTE_ADDR"] == addr
+
+
+def test_a_passed_socket_that_no_bind_names(stage: Stage) -> None:
+    with listening() as sock:
+        port = sock.getsockname()[1]
+        process = stage.serve_process(stage.configure(), **passing_on(sock))
+        assert process.wait() == 3
+        assert f"systemd passed a socket for 127.0.0.1:{port}, which no bind names" in process.stderr
+
+
+@pytest.mark.debian
+def test_systemd_socket_activate(stage: Stage) -> None:
+    """Debian's package systemd: the real thing passes the socket."""
+    tool = shutil.which("systemd-socket-activate")
+    assert tool is not None, "apt-get install systemd"
+    with listening() as sock:
+        port = sock.getsockname()[1]
+    config = stage.configure({"bind": f"127.0.0.1:{port}"})
+    process = stage.serve_process(config, prefix=[tool, "-l", f"127.0.0.1:{port}"])
+    process.wait_line("Listening on")
+    client = RawClient(port)  # which is what starts the server
+    client.get(host="nobody.test")
+    assert client.read_response().status == 404
+    client.close()
+    process.send_signal(signal.SIGTERM)
+    assert process.wait() == 0

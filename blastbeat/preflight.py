@@ -20,6 +20,7 @@ from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.pages import find_page_problems
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
+from blastbeat.system.handover import examine_account
 
 AUTOMATIC_DRIVER = "auto"
 
@@ -41,6 +42,7 @@ def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     problems += [_locate(problem, built, document) for problem in manager.load(strict=False)]
     problems += _examine_picks(built, manager.build_registry())
     problems += find_page_problems(built.config)
+    problems += [_locate(problem, built, document) for problem in examine_account(built.config)]
     return _without_repetitions(problems)
 
 

@@ -33,10 +33,6 @@ class ServerLogs:
     def writers(self) -> list[LogWriter]:
         return [writer for writer in (self.access, self.error) if writer is not None]
 
-    def descriptors(self) -> list[int]:
-        """The log files open now, for who gives them to another user; standard error is not among them."""
-        return [writer.file.descriptor for writer in self.writers if writer.file.path]
-
     def open_access_log(self, config: ServerConfig) -> None:
         """Raises StartError where its file can't be opened."""
         if config.access_log != "off":

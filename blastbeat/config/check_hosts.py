@@ -23,6 +23,7 @@ def check_hosts(built: Built) -> Iterator[Problem]:
     """Listeners, host names and nodes."""
     yield from _check_listeners(built)
     yield from _check_address_roles(built)
+    yield from _check_proxied(built)
     yield from _check_duplicates(built)
     for settings, virtualhost in built.virtualhosts:
         yield from _check_reach(built, settings, virtualhost)
@@ -58,6 +59,31 @@ def _check_address_roles(built: Built) -> Iterator[Problem]:
             for first in (plain[address] for address in addresses if address in plain):
                 message = f"is also a plain address ({first.file}:{first.line}); it is one or the other"
                 yield rows.problem_at(settings.section, row, message)
+
+
+def _check_proxied(built: Built) -> Iterator[Problem]:
+    """Who connects to an address tells of another client, or does not; and must be trusted for it."""
+    first: dict[Address, tuple[Address, Row]] = {}
+    for settings in [built.server, *(settings for settings, _ in built.virtualhosts)]:
+        for row, addresses in settings.given.get("bind", ()):
+            for address in addresses:
+                other, place = first.setdefault(address, (address, row))
+                if other.proxy_protocol != address.proxy_protocol:
+                    message = (
+                        f"with proxy-protocol in one place and without in another ({place.file}:{place.line})"
+                    )
+                    yield rows.problem_at(settings.section, row, message)
+            proxied = any(address.proxy_protocol for address in addresses)
+            if (
+                proxied
+                and not built.config.server.trusted_proxies
+                and "trusted-proxies" not in built.server.bad
+            ):
+                message = (
+                    "nobody gets in: a PROXY header is believed from trusted-proxies only, and there are none"
+                )
+                hint = "write trusted-proxies = and the addresses of the load balancer"
+                yield rows.problem_at(settings.section, row, message, hint, "warning")
 
 
 @dataclass(frozen=True, slots=True)

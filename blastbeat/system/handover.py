@@ -5,6 +5,7 @@ Everything is bound before; `become` comes after. Knows the configuration and th
 
 from __future__ import annotations
 
+import errno
 import os
 import stat
 from collections.abc import Callable, Iterable, Iterator
@@ -15,7 +16,6 @@ from blastbeat.system.accounts import Account, UnknownAccount, find_account
 from blastbeat.system.privileges import ROOT, become
 from blastbeat.system.readable import why_unreadable, why_unwritable
 
-_LOG_MODE = 0o640
 _LOGS = ("access-log", "error-log")
 _NO_FILES = ("stderr", "off")
 
@@ -44,13 +44,15 @@ def hand_over(
         for endpoint in endpoints:
             _give_endpoint(endpoint, account)
         give_control(account.uid, account.gid)
-        for log in _log_files(config.server):
-            _give_log(log, account)
+        warnings = [_give_log(log, account) for log in _log_files(config.server)]
     except OSError as error:
         where = f"{error.filename}: " if error.filename else ""
         raise StartError(f"can't give the server's files to {account}: {where}{error.strerror}") from error
+    # Looked at while we still may look everywhere.
+    warnings += [_sentence(problem) for problem in examine_python(account)]
+    warnings += [_sentence(problem) for problem in examine_files(config, account)]
     become(account)
-    return [_sentence(problem) for problem in examine_files(config, account)]
+    return [warning for warning in warnings if warning]
 
 
 def examine_account(config: Config) -> list[Problem]:
@@ -59,7 +61,18 @@ def examine_account(config: Config) -> list[Problem]:
         account = find_account(config.server.uid, config.server.gid)
     except UnknownAccount as error:
         return [error.problem]
-    return list(examine_files(config, account)) if account is not None else []
+    if account is None:
+        return []
+    return [*examine_python(account), *examine_files(config, account)]
+
+
+def examine_python(account: Account) -> Iterator[Problem]:
+    """A warning where Python's own files, or ours, are out of `account`'s reach."""
+    for path in (os.__file__, __file__):
+        why = why_unreadable(path, account)
+        if why:
+            message = f"modules that are loaded later will be missing, and a reload will fail: {why}"
+            yield Problem(message, "warning")
 
 
 def examine_files(config: Config, account: Account) -> Iterator[Problem]:
@@ -67,15 +80,14 @@ def examine_files(config: Config, account: Account) -> Iterator[Problem]:
     for key, path, section in sorted(_files_read_again(config)):
         why = why_unreadable(path, account)
         if why:
-            message = f"a reload will fail: {why}"
-            value, file = ("", path) if not key else (path, "")
-            yield Problem(message, "warning", file=file, section=section, key=key, value=value)
+            value = path if key else ""
+            yield Problem(f"a reload will fail: {why}", "warning", section=section, key=key, value=value)
     for key, path in zip(_LOGS, (config.server.access_log, config.server.error_log), strict=True):
         if path in _NO_FILES:
             continue
         why = why_unwritable(os.path.dirname(os.path.abspath(path)), account)
         if why:
-            message = f"the file can't be opened anew after it was moved away: of its folder, {why}"
+            message = f"the file can't be opened anew after it was moved away: {why}"
             yield Problem(message, "warning", section="blastbeat", key=key, value=path)
 
 
@@ -102,8 +114,7 @@ def _files_read_again(config: Config) -> set[tuple[str, str, str]]:
 
 
 def _sentence(problem: Problem) -> str:
-    place = problem.file or f"{problem.key} = {problem.value}"
-    return f"{place}: {problem.message}"
+    return f"{problem.key}: {problem.message}" if problem.key else problem.message
 
 
 def _without_root(account: Account) -> list[str]:
@@ -127,22 +138,22 @@ def _log_files(server: ServerConfig) -> list[str]:
     return [path for path in (server.access_log, server.error_log) if path not in _NO_FILES]
 
 
-def _give_log(path: str, account: Account) -> None:
-    """Make the file if there is none. The folder may be the account's own, so what is there need not be what
-    it seems: neither a link nor anything but a plain file is given away."""
-    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+def _give_log(path: str, account: Account) -> str:
+    """Give a log that was opened already. Its folder may be the account's own, so what is there need not be
+    what it seems: neither a link nor anything but a plain file is given away. Returns what to warn of."""
     try:
-        descriptor = os.open(path, flags, _LOG_MODE)
+        descriptor = os.open(path, os.O_WRONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
     except OSError as error:
-        raise StartError(f"can't write the log {path}: {error.strerror}") from error
+        if error.errno == errno.ELOOP:
+            return f"{path} is a symbolic link and so was not given to {account}, who can't open it anew"
+        return f"{path} was not given to {account}: {error.strerror}"
     try:
         found = os.fstat(descriptor)
-        if not stat.S_ISREG(found.st_mode):
-            return  # a device or a pipe belongs to whoever made it
-        if found.st_uid == account.uid:
-            return
+        if found.st_uid == account.uid or not stat.S_ISREG(found.st_mode):
+            return ""  # a device or a pipe belongs to whoever made it
         if found.st_nlink != 1:
-            raise StartError(f"the log {path} has other names (hard links), and is not given to {account}")
+            return f"{path} has other names (hard links) and so was not given to {account}"
         os.fchown(descriptor, account.uid, account.gid)
+        return ""
     finally:
         os.close(descriptor)

@@ -46,8 +46,9 @@ def _why_not(path: str, account: Account, wanted: int) -> str:
         wanted |= _SEARCH
     if _may(account, found, wanted):
         return ""
-    verb = "write to" if wanted & _WRITE else "read"
-    return f"user {account} may not {verb} it (mode {stat.S_IMODE(found.st_mode):04o}, owner {_owner(found)})"
+    verb = "make files in" if wanted & _WRITE else "read"
+    mode = f"mode {stat.S_IMODE(found.st_mode):04o}, owner {found.st_uid}:{found.st_gid}"
+    return f"user {account} may not {verb} {real} ({mode})"
 
 
 def _may(account: Account, found: os.stat_result, wanted: int) -> bool:
@@ -61,7 +62,3 @@ def _may(account: Account, found: os.stat_result, wanted: int) -> bool:
     else:
         mode = found.st_mode
     return mode & wanted == wanted
-
-
-def _owner(found: os.stat_result) -> str:
-    return f"{found.st_uid}:{found.st_gid}"

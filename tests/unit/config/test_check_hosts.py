@@ -158,3 +158,36 @@ def test_a_bad_node_is_one_problem(examine_text: Examine) -> None:
     found = told(examine_text, f'{SERVER}[vhost.a]\nnode = "a/b"\n')
 
     assert [line for _, line, _ in found] == [5]
+
+
+PROXIED = SERVER.replace('8080"', '8080 proxy-protocol"')
+TRUSTED = PROXIED + 'trusted-proxies = "10.0.0.0/8"\n'
+
+
+@pytest.mark.parametrize(
+    ("server", "vhost", "expected"),
+    [
+        (TRUSTED, "", []),
+        (
+            PROXIED,
+            "",
+            [("warning", 2, "nobody gets in: a PROXY header is believed from trusted-proxies only")],
+        ),
+        (SERVER, 'bind = "[::1]:81 proxy-protocol"\n', [("warning", 6, "nobody gets in: ")]),
+        (TRUSTED, 'bind = "127.0.0.1:8080 proxy-protocol"\n', []),
+        (
+            TRUSTED,
+            'bind = "127.0.0.1:8080"\n',
+            [("error", 7, "with proxy-protocol in one place and without")],
+        ),
+    ],
+)
+def test_who_may_tell_of_another_client(
+    examine_text: Examine, server: str, vhost: str, expected: list[tuple[str, int, str]]
+) -> None:
+    hosts = f'[vhost.a]\nnode = "n"\n{vhost}[vhost.b]\nnode = "n"\n'
+    found = told(examine_text, server + hosts)
+    assert [(severity, line) for severity, line, _ in found] == [each[:2] for each in expected]
+    assert all(
+        message.startswith(begin) for (_, _, message), (_, _, begin) in zip(found, expected, strict=True)
+    )

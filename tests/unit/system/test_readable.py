@@ -50,7 +50,7 @@ def test_files(folder: Path, mode: int, account: Account, may: bool) -> None:
     why = why_unreadable(str(path), account)
     assert (why == "") is may
     if not may:
-        assert f"user {account} may not read it (mode {mode:04o}, owner {US}:{OUR_GROUP})" == why
+        assert f"user {account} may not read {path} (mode {mode:04o}, owner {US}:{OUR_GROUP})" == why
 
 
 def test_each_folder_above_counts(folder: Path) -> None:
@@ -71,7 +71,7 @@ def test_a_relative_name(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (folder / "file").touch()
     (folder / "file").chmod(0o600)
     monkeypatch.chdir(folder)
-    assert "may not read it" in why_unreadable("file", STRANGER)
+    assert "may not read" in why_unreadable("file", STRANGER)
 
 
 def test_what_is_not_there(folder: Path) -> None:
@@ -93,6 +93,6 @@ def test_folders_to_list(folder: Path) -> None:
     path = folder / "conf.d"
     path.mkdir()
     path.chmod(0o754)
-    assert "may not read it" in why_unreadable(str(path), STRANGER)
+    assert "may not read" in why_unreadable(str(path), STRANGER)
     path.chmod(0o755)
     assert why_unreadable(str(path), STRANGER) == ""

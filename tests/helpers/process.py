@@ -5,6 +5,7 @@ Knows the command line only.
 
 from __future__ import annotations
 
+import fcntl
 import os
 import re
 import signal
@@ -19,7 +20,9 @@ from tests.helpers.server import PATIENCE
 
 class ServerProcess:
     """``python -m blastbeat serve FILE``. Collects stderr; `wait_ready()` before use. `environ` is added
-    to ours, `prefix` is a command that starts the server, `descriptors` are left open to it."""
+    to ours, `prefix` is a command that starts the server, `descriptors` are left open to it.
+    With `reads_until` the reading ends behind the line that begins so, and the pipe takes a page from then
+    on."""
 
     def __init__(
         self,
@@ -28,7 +31,9 @@ class ServerProcess:
         environ: Mapping[str, str] | None = None,
         prefix: Sequence[str] = (),
         descriptors: Sequence[int] = (),
+        reads_until: str | None = None,
     ) -> None:
+        self._reads_until = reads_until
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
@@ -41,8 +46,17 @@ class ServerProcess:
             env={**os.environ, "PYTHONUNBUFFERED": "1", **(environ or {})},
             pass_fds=descriptors,
         )
+        self._start_reading()
+
+    def _start_reading(self) -> None:
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()
+
+    def resume_reading(self) -> None:
+        """Go on where `reads_until` stopped."""
+        self._reader.join(PATIENCE)
+        self._reads_until = None
+        self._start_reading()
 
     @property
     def pid(self) -> int:
@@ -56,14 +70,18 @@ class ServerProcess:
 
     def wait_line(self, start: str, patience: float = 2 * PATIENCE) -> str:
         """The first line of stderr that begins with `start`."""
+        return self.wait_match(re.escape(start), patience)
+
+    def wait_match(self, pattern: str, patience: float = 2 * PATIENCE) -> str:
+        """The first line of stderr that matches from its beginning."""
 
         def found() -> str | None:
-            return next((line for line in self._lines if line.startswith(start)), None)
+            return next((line for line in self._lines if re.match(pattern, line)), None)
 
         with self._changed:
             self._changed.wait_for(lambda: found() is not None or self._ended, patience)
             line = found()
-        assert line is not None, f"no line {start!r} on stderr:\n{self.stderr}"
+        assert line is not None, f"no line {pattern!r} on stderr:\n{self.stderr}"
         return line
 
     def wait_ready(self) -> int:
@@ -114,6 +132,9 @@ class ServerProcess:
             with self._changed:
                 self._lines.append(line)
                 self._changed.notify_all()
+            if self._reads_until is not None and line.startswith(self._reads_until):
+                fcntl.fcntl(self._process.stderr, fcntl.F_SETPIPE_SZ, 4096)
+                return
         with self._changed:
             self._ended = True
             self._changed.notify_all()

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from blastbeat.events import CloseReason
 from blastbeat.plugins.access_log_format import format_combined, format_json
 from blastbeat.testing import make_exchange_view
+from tests.helpers.logs_page import documented_fields, examples
 
 QUOTED = r'"(?:[^"\\]|\\.)*"'
 # What every tool that reads the combined format expects, and then ours.
@@ -166,3 +167,74 @@ def test_whatever_comes_makes_one_json_object(values: dict[str, Any]) -> None:
 
 
 NUMBERS = {"port", "status", "bytes_in", "bytes_out", "duration", "node_duration", "hops"}
+
+
+# ---------------------------------------------------------------- the reference page
+
+BOUGHT: dict[str, Any] = {
+    "remote_port": 50412,
+    "target": b"/cart?step=2",
+    "referer": b"https://shop.example/",
+    "user_agent": b"Mozilla/5.0 (X11; Linux x86_64)",
+    "bytes_out": 5120,
+    "virtualhost": "shop.example",
+    "host": b"shop.example",
+    "identity": "app1",
+    "duration": 0.042,
+    "node_duration": 0.041,
+    "request_id": b"6f1c24d0a8b34f5e9d0c7a5b1e2f3a4d",
+}
+ORDERED: dict[str, Any] = {
+    "started_at": 1_700_000_001.0,
+    "remote_addr": "192.0.2.7",
+    "remote_port": 40022,
+    "user": b"ann",
+    "method": b"POST",
+    "target": b"/api/orders",
+    "status": 502,
+    "bytes_in": 311,
+    "bytes_out": 60,
+    "user_agent": b"curl/8.5.0",
+    "virtualhost": "shop.example",
+    "host": b"shop.example",
+    "identity": "app2/x7",
+    "duration": 3.1,
+    "node_duration": 0.0,
+    "reason": CloseReason.NODE_GONE,
+    "detail": "node app2/x7 is gone",
+    "request_id": b"0b7e6a55c1d2403f8e9fa0b1c2d3e4f5",
+    "route": "/api",
+    "hops": 1,
+}
+STRAYED: dict[str, Any] = {
+    "started_at": 1_700_000_002.0,
+    "remote_addr": "198.51.100.9",
+    "remote_port": 1234,
+    "target": b"/",
+    "status": 404,
+    "bytes_out": 40,
+    "user_agent": b"",
+    "virtualhost": "",
+    "host": b"nobody.example",
+    "identity": "",
+    "duration": 0.0001,
+    "node_duration": 0.0,
+    "reason": CloseReason.REFUSED,
+    "detail": "no virtualhost for nobody.example",
+    "request_id": b"",
+}
+
+
+def test_the_examples_of_the_page_are_what_is_written() -> None:
+    assert examples("access-log text") == [
+        format_combined(make_exchange_view(**changes)) for changes in (BOUGHT, ORDERED, STRAYED)
+    ]
+    assert examples("access-log json") == [format_json(make_exchange_view(**BOUGHT))]
+
+
+def test_the_page_tells_every_field_and_its_type() -> None:
+    rows = documented_fields("Access log, JSON")
+    everything = read_json(**BOUGHT | ORDERED | {"referer": b"http://a/"})
+    assert set(rows) == set(everything)
+    for name, kind in rows.items():
+        assert (kind == "number") is (name in NUMBERS), name

@@ -206,3 +206,18 @@ def test_a_session_that_ends_while_its_next_request_is_looked_at(event: str) -> 
     assert engine.types(first) == ([b"uwsgi"] if event == "gone" else [b"uwsgi", b"end"])
     stream.client_left()
     engine.assert_settled()
+
+
+def test_a_fault_after_the_authenticators_is_answered_and_logged(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    gate = GatedAuthenticator()
+    gate.is_open = True
+    engine, client = Engine(authenticators=[gate]), FakeClient()
+    monkeypatch.setattr(engine.dispatcher.placement, "place", None)
+    engine.request(engine.stream(client))
+    engine.tasks.run()
+    assert client.statuses == [500] and engine.flushes
+    [record] = caplog.records
+    assert record.__dict__["request_id"] == "request-id" and record.exc_info
+    assert engine.recorder.exchange.reason is CloseReason.PLUGIN_ERROR

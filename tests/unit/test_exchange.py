@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+
 import pytest
 
-from blastbeat.events import CloseReason
+from blastbeat.events import Buffer, CloseReason, NodeEvent, Request, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
+from blastbeat.interfaces import Allow, Filter, InstanceView, RequestView
 from blastbeat.testing import make_connection_view, make_request
+from tests.helpers.engine import Engine
 from tests.helpers.fakes import make_exchange
 
 SAFE = (b"GET", b"HEAD")
@@ -90,3 +95,78 @@ def test_figures_of_a_request_that_never_became_one() -> None:
     assert (figures.remote_addr, figures.remote_port) == ("192.0.2.7", 4711)
     assert (figures.method, figures.status, figures.node_duration, figures.request_id) == (b"", 0, 0.0, b"")
     assert not NO_HEAD.has_body and NO_HEAD.headers == []
+
+
+# ---------------------------------------------------------------- which request a log record is about
+
+
+class Broken(Filter):
+    """Raises where `where` says."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def _look(self, where: str) -> None:
+        if where == self.where:
+            raise RuntimeError("broken")
+
+    def on_request(self, view: RequestView) -> None:
+        self._look("request")
+
+    def on_response(self, view: RequestView, head: ResponseHead) -> ResponseHead:
+        self._look("response")
+        return head
+
+    def on_data(self, view: RequestView, direction: str, n: int) -> float:
+        self._look("data")
+        return 0.0
+
+    def on_closed(self, view: RequestView) -> None:
+        self._look("closed")
+
+    async def authenticate(self, view: RequestView) -> Allow:
+        self._look("authenticate")
+        return Allow()
+
+    def select(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView:
+        self._look("select")
+        return InstanceView("a", "stranger", "") if self.where == "choose" else candidates[0]
+
+    def encode(self, request: Request) -> bytes:
+        self._look("encode")
+        return b"plain"
+
+    def decode(self, body: Buffer) -> NodeEvent:
+        raise RuntimeError("broken")
+
+
+PLACES = ("request", "response", "data", "closed", "authenticate", "select", "choose", "encode", "decode")
+
+
+@pytest.mark.parametrize("where", PLACES)
+def test_whoever_fails_the_record_says_for_which_request(
+    where: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    each = Broken(where)
+    engine = Engine(
+        filters=[each],
+        authenticators=[each],
+        select=each.select,
+        encode=each.encode,
+        decoders={b"body": each.decode} if where == "decode" else None,
+    )
+    stream = engine.stream()
+    engine.request(stream)
+    engine.tasks.run()
+    if stream.session is not None:
+        engine.respond(stream.session)
+    engine.close()
+    records = [record.__dict__ for record in caplog.records if record.levelno >= logging.ERROR]
+    assert records
+    for record in records:
+        assert (record["request_id"], record["virtualhost"]) == ("request-id", engine.virtualhost.name)
+        assert record["node"] == ("app" if where in ("response", "data", "closed", "decode") else "")
+
+
+def test_a_request_that_was_never_admitted_has_no_id() -> None:
+    assert set(Exchange(NO_HEAD, 0.0, 0.0).log_fields().values()) == {""}

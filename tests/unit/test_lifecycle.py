@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 
 from blastbeat import lifecycle as lifecycle_module
-from blastbeat.interfaces import ServerView
+from blastbeat.interfaces import ExchangeView, ServerView
 from blastbeat.lifecycle import NOTICES, FailureLog, build_lifecycle
+from blastbeat.testing import make_exchange_view
 
 VIEW = ServerView(0.0)
 
@@ -70,6 +71,17 @@ def test_what_ends_the_process_passes() -> None:
 def test_an_unknown_notice_is_a_mistake() -> None:
     with pytest.raises(KeyError):
         build_lifecycle({"server_exploded": []}, FailureLog())
+
+
+def test_a_failure_says_which_request_it_was_about(caplog: pytest.LogCaptureFixture) -> None:
+    def broken(view: ExchangeView) -> None:
+        raise ValueError("no")
+
+    lifecycle = build_lifecycle({"exchange_closed": [("sample", broken)]}, FailureLog())
+    assert lifecycle.exchange_closed is not None
+    lifecycle.exchange_closed(make_exchange_view())
+    told = caplog.records[0].__dict__
+    assert (told["request_id"], told["virtualhost"], told["node"]) == (b"r1", "example.org", "node1")
 
 
 def test_repeated_failures_are_counted_and_logged_at_powers_of_ten(caplog: pytest.LogCaptureFixture) -> None:

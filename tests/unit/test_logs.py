@@ -5,13 +5,17 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blastbeat.logs import describe_exception, new_formatter, notice_format, set_up_logging, tell
+from blastbeat.counters import Counters
+from blastbeat.figures import figures_since, take_figures
+from blastbeat.logs import FIELDS, describe_exception, new_formatter, notice_format, set_up_logging, tell
+from tests.helpers.logs_page import PAGE, documented_fields, examples
 
 
 def logged(level: str, write: str, error: Exception | None = None) -> str:
@@ -148,3 +152,36 @@ def test_what_a_log_says_of_itself() -> None:
         "logger": "x",
         "message": "7 lines lost",
     }
+
+
+def test_a_request_id_may_be_bytes_as_views_have_it() -> None:
+    assert new_formatter("text").format(record(request_id=b"r1")).endswith("[request_id=r1]")
+
+
+# ---------------------------------------------------------------- the reference page
+
+
+def test_the_examples_of_the_page_are_what_is_written() -> None:
+    up = record("node app1 is up: first message", node="app1", levelname="INFO", name="blastbeat.dispatcher")
+    failed = record(
+        "filter 'shop' failed",
+        KeyError("cart"),
+        virtualhost="shop.example",
+        request_id="6f1c24d0a8b34f5e9d0c7a5b1e2f3a4d",
+        levelname="ERROR",
+        name="blastbeat.filtering",
+    )
+    assert examples("error-log text") == [new_formatter("text").format(each) for each in (up, failed)]
+    assert examples("error-log json") == [new_formatter("json").format(failed)]
+
+
+def test_the_page_tells_every_figure() -> None:
+    figures = figures_since(take_figures(0.0, Counters()), take_figures(1.0, Counters()))
+    assert list(documented_fields("Figures")) == list(figures)
+    [line] = examples("figures text")
+    assert re.findall(r" (\w+)=", line) == list(figures)
+
+
+def test_the_page_names_every_field() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    assert all(f"`{name}`" in text for name in FIELDS)

@@ -18,6 +18,7 @@ from blastbeat.exchange import Exchange
 from blastbeat.filtering import FilterFailed, ask_filters, checked_answer
 from blastbeat.forwarding import build_request
 from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
+from blastbeat.routing import route_request
 from blastbeat.sessions import Sessions
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
@@ -58,10 +59,13 @@ class Admission:
         try:
             virtualhost = stream.virtualhost = self._find(stream, exchange)
             stream.policy = virtualhost.config
-            self._check_size(exchange, virtualhost)
             exchange.request = build_request(
                 exchange.head, stream.client.facts, virtualhost.host, self._make_request_id()
             )
+            if virtualhost.routes is not None:
+                virtualhost = stream.virtualhost = route_request(exchange, virtualhost)
+                stream.policy = virtualhost.config
+            self._check_size(exchange, virtualhost)
         except ClientError as error:
             stream.fail(error.status, CloseReason.REFUSED, error.reason)
             return

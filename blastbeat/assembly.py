@@ -29,6 +29,7 @@ from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
 from blastbeat.nodes import NodeTable
 from blastbeat.pages import PageTable, load_pages
 from blastbeat.registry import Registry
+from blastbeat.routes import RouteTable
 from blastbeat.transport.router import Router
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import SessionCount, VirtualHost
@@ -39,7 +40,8 @@ BEST_DRIVER = "h11"
 
 @dataclass(slots=True)
 class Parts:
-    """What a server runs with. `routers` are keyed by their list of endpoints."""
+    """What a server runs with. `routers` are keyed by their list of endpoints; of the `virtualhosts`, each is
+    followed by its routes."""
 
     driver: DriverFactory
     driver_name: str
@@ -84,8 +86,10 @@ class Assembly:
             virtualhosts.append(self.virtualhost(each, routers[endpoints].table))
         hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
         for virtualhost in virtualhosts:
-            virtualhost.pages = pages.of(virtualhost.config)
             add_host(hosts, virtualhost)
+        with_routes = tuple(part for virtualhost in virtualhosts for part in virtualhost.parts)
+        for virtualhost in with_routes:
+            virtualhost.pages = pages.of(virtualhost.config)
         for endpoints, rules in node_rules(config).items():
             for name, rule in rules.items():
                 routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)
@@ -94,7 +98,7 @@ class Assembly:
             for name, encoder in self._encoders.items()
             if hasattr(encoder, "decode")
         }
-        return Parts(driver, driver_name, decoders, routers, tuple(virtualhosts), hosts, pages)
+        return Parts(driver, driver_name, decoders, routers, with_routes, hosts, pages)
 
     def driver(self, server: ServerConfig) -> tuple[DriverFactory, str]:
         """What makes drivers for client connections, and its name."""
@@ -108,13 +112,33 @@ class Assembly:
     def virtualhost(
         self, config: VirtualHostConfig, table: NodeTable, count: SessionCount | None = None
     ) -> VirtualHost:
-        """One virtualhost. `count` is that of the one it replaces."""
+        """One virtualhost with its routes. `count` is that of the one it replaces."""
+        whole = self._policy(config, table, count)
+        if config.routes:
+            made = [(each, self._policy(each.policy, table, whole=whole)) for each in config.routes]
+            whole.routes = RouteTable(made, config.name)
+        return whole
+
+    def _policy(
+        self,
+        config: VirtualHostConfig,
+        table: NodeTable,
+        count: SessionCount | None = None,
+        whole: VirtualHost | None = None,
+    ) -> VirtualHost:
+        """A virtualhost without its routes, or a route of `whole`: it has the objects of what it inherits."""
 
         def make(kind: str, ref: PluginRef) -> object:
             try:
                 return self._registry.make(kind, ref)
             except ConfigError as error:
                 raise ConfigError([_located(problem, config) for problem in error.problems]) from error
+
+        def all_of(key: str, kind: str) -> Sequence[object]:
+            field = key.replace("-", "_")
+            if whole is not None and _inherits(config, whole, key):
+                return cast(Sequence[object], getattr(whole, field))
+            return [make(kind, ref) for ref in getattr(config, field)]
 
         selector = cast(Selector, make("selector", config.selector))
         return VirtualHost(
@@ -123,17 +147,24 @@ class Assembly:
             select=selector.select,
             request_type=config.request_encoder.name.encode(),
             encode_request=_request_encoder(config, self._encoders, make),
-            filters=[cast(Filter, make("filter", ref)) for ref in config.filters],
-            node_authenticators=[
-                cast(NodeAuthenticator, make("node-authenticator", ref)) for ref in config.node_authenticators
-            ],
-            request_authenticators=[
-                cast(RequestAuthenticator, make("request-authenticator", ref))
-                for ref in config.request_authenticators
-            ],
+            filters=cast(Sequence[Filter], all_of("filters", "filter")),
+            node_authenticators=cast(
+                Sequence[NodeAuthenticator], all_of("node-authenticators", "node-authenticator")
+            ),
+            request_authenticators=cast(
+                Sequence[RequestAuthenticator], all_of("request-authenticators", "request-authenticator")
+            ),
             count=count,
             tally=self._counters.tallies.of(config.name, config.route),
+            whole=whole,
         )
+
+
+def _inherits(config: VirtualHostConfig, whole: VirtualHost, key: str) -> bool:
+    """True where a route does not say `key` itself."""
+    field = key.replace("-", "_")
+    same = getattr(config, field) == getattr(whole.config, field)
+    return same and config.origins.get(key) == whole.config.origins.get(key)
 
 
 def add_host(

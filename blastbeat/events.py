@@ -206,7 +206,9 @@ class Request:
     `headers` are cleaned already (hop-by-hop fields, names with underscore, `Proxy` and untrusted forwarding
     fields dropped; `X-Forwarded-For`, `-Proto`, `-Host` and `X-Request-Id` set by the server; `Host` as
     matched), in lower case, repeated fields still repeated. Both request encoders therefore say the same.
-    `variables` are further CGI variables (e.g. REMOTE_USER from an authenticator).
+    `variables` are further CGI variables (e.g. REMOTE_USER from an authenticator). `script_name` is the
+    beginning of the path that the application is mounted at, to be cut off what it is shown; `path_info`,
+    where it is not None, is what is left of the (decoded) path then, whatever the target says.
     """
 
     method: bytes
@@ -226,6 +228,7 @@ class Request:
     raw_path_info: bool = False
     upgrade: bool = False
     variables: Sequence[tuple[bytes, bytes]] = field(default=())
+    path_info: bytes | None = None
 
     @property
     def path(self) -> bytes:

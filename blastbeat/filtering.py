@@ -156,5 +156,6 @@ def _routed(request: Request, route: Route) -> Request:
         request,
         target=request.target if route.target is None else route.target,
         script_name=request.script_name if route.script_name is None else route.script_name,
+        path_info=request.path_info if route.target is None else None,
         headers=headers,
     )

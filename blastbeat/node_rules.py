@@ -5,7 +5,7 @@ Pure: from the model to rules; knows no ROUTER.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TypeAlias
 
 from blastbeat.config.model import Config, ServerConfig, VirtualHostConfig
@@ -24,18 +24,11 @@ def endpoints_of(virtualhost: VirtualHostConfig, server: ServerConfig) -> Endpoi
     return virtualhost.zmq or server.zmq
 
 
-def policies_of(virtualhost: VirtualHostConfig) -> Iterator[VirtualHostConfig]:
-    """The virtualhost itself, and each of its routes."""
-    yield virtualhost
-    for route in virtualhost.routes:
-        yield route.policy
-
-
 def node_rules(config: Config) -> Mapping[Endpoints, Mapping[str, NodeRule]]:
     """By ROUTER and name. A name said twice has the more generous figures; a ROUTER may have no name."""
     found: dict[Endpoints, dict[str, NodeRule]] = {}
     for virtualhost in config.virtualhosts:
-        for policy in policies_of(virtualhost):
+        for policy in virtualhost.parts:
             endpoints = endpoints_of(policy, config.server)
             rules = found.setdefault(endpoints, {})
             if not policy.nodes:

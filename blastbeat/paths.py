@@ -12,6 +12,8 @@ from urllib.parse import quote_from_bytes, unquote_to_bytes
 # What an ordinary path has none of; a path without is normal already.
 _UNUSUAL = re.compile(rb"[%;\\]|//|/\.\.?(?:/|\Z)")
 
+_DOTS = re.compile(rb"[/\\]\.\.?(?:[/\\;]|\Z)")
+
 _NOT_ESCAPED = "/!$&'()*+,:=@~"
 """What RFC 3986 §3.3 lets stand in a path, but `;`: it would read as the beginning of a parameter."""
 
@@ -54,6 +56,18 @@ def _resolve(path: bytes) -> bytes:
 def format_path(path: bytes) -> bytes:
     """A normalised path as it stands in a request target: `normalise` gives it back."""
     return path if path == b"*" else quote_from_bytes(path, _NOT_ESCAPED).encode()
+
+
+def has_dot_segments(path: bytes) -> bool:
+    """True where a decoded path climbs, or stands, in a way that some servers resolve and others do not."""
+    return _DOTS.search(path) is not None
+
+
+def cut_prefix(path: bytes, prefix: bytes) -> bytes:
+    """What is left of `path` below `prefix`, perhaps nothing; `path` itself where it is not below it."""
+    if path.startswith(prefix) and path[len(prefix) : len(prefix) + 1] in (b"", b"/"):
+        return path[len(prefix) :]
+    return path
 
 
 def is_below(path: bytes, prefix: bytes) -> bool:

@@ -33,15 +33,20 @@ class Sessions:
         """Which limit forbids another session of `virtualhost`, in words; empty when none does."""
         if self.limit and len(self.by_sid) >= self.limit:
             return f"the server's {self.limit} sessions are in use"
-        limit = virtualhost.config.sessions
-        if limit and virtualhost.count.open >= limit:
+        whole = virtualhost.whole
+        limit = whole.config.sessions
+        if limit and whole.count.open >= limit:
             return f"the virtualhost's {limit} sessions are in use"
+        if virtualhost is not whole:
+            limit = virtualhost.config.sessions
+            if limit and virtualhost.count.open >= limit:
+                return f"the route's {limit} sessions are in use"
         return ""
 
     def add(self, session: Session) -> None:
         """A session begins; its instance knows it by its sid from here on."""
         self.by_sid[session.sid] = session
-        session.virtualhost.count.open += 1
+        session.virtualhost.count.add(1)
         instance = session.instance
         instance.sessions[session.sid] = session
         self._counters.add("sessions.opened")
@@ -52,5 +57,5 @@ class Sessions:
         if self.by_sid.pop(session.sid, None) is None:
             return
         instance.sessions.pop(session.sid, None)
-        session.virtualhost.count.open -= 1
+        session.virtualhost.count.add(-1)
         self._counters.add("sessions.closed")

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Protocol
+from weakref import WeakValueDictionary
 
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import Request
@@ -16,6 +17,7 @@ from blastbeat.instance import Instance
 from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator
 from blastbeat.nodes import NodeTable
 from blastbeat.pages import NO_PAGES
+from blastbeat.routes import RouteTable
 from blastbeat.tally import Tally
 
 
@@ -26,18 +28,36 @@ class Select(Protocol):
 
 
 class SessionCount:
-    """How many sessions of a virtualhost are open: one object for all that count together, so that it
-    outlives a reload of the configuration."""
+    """How many sessions of a virtualhost are open, those of its routes among them: what a route counts, its
+    virtualhost, `whole`, counts too. An object of its own, to outlive a reload of the configuration."""
 
-    __slots__ = ("open",)
+    __slots__ = ("__weakref__", "_routes", "_whole", "open")
 
-    def __init__(self) -> None:
+    def __init__(self, whole: SessionCount | None = None) -> None:
         self.open = 0
+        self._whole = whole
+        self._routes: WeakValueDictionary[str, SessionCount] | None = None
+
+    def of_route(self, name: str) -> SessionCount:
+        """What a route of this name counts in, as long as anybody does."""
+        if self._routes is None:
+            self._routes = WeakValueDictionary()
+        found = self._routes.get(name)
+        if found is None:
+            found = self._routes[name] = SessionCount(self)
+        return found
+
+    def add(self, number: int) -> None:
+        """So many more; -1 for one that is over."""
+        self.open += number
+        if self._whole is not None:
+            self._whole.open += number
 
 
 class VirtualHost:
-    """One customer's site. `count` is handed in where others count with it: what its name had before the
-    configuration was read again, or a virtualhost's for its routes. `tally` is its own, from `Tallies`."""
+    """One customer's site, or a route of it, whose site `whole` is then. `count` is handed in where its name
+    had one before the configuration was read again. `tally` is its own, from `Tallies`. `routes` are set when
+    they are made; None costs nothing."""
 
     __slots__ = (
         "config",
@@ -55,11 +75,13 @@ class VirtualHost:
         "request_authenticators",
         "request_type",
         "retry_methods",
+        "routes",
         "select",
         "table",
         "tally",
         "watches_data",
         "watches_responses",
+        "whole",
     )
 
     def __init__(
@@ -75,8 +97,11 @@ class VirtualHost:
         request_authenticators: Sequence[RequestAuthenticator] = (),
         count: SessionCount | None = None,
         tally: Tally | None = None,
+        whole: VirtualHost | None = None,
     ) -> None:
         self.config = config
+        self.whole = whole or self
+        self.routes: RouteTable[VirtualHost] | None = None
         self.name = config.name
         self.key = (config.name, config.route)
         self.table = table
@@ -89,7 +114,9 @@ class VirtualHost:
         self.node_names = tuple(node.name for node in config.nodes)
         self.host = HostFacts.of(config.name, raw_path_info=config.path_info == "raw")
         self.retry_methods = tuple(method.encode() for method in config.retry_methods)
-        self.count = count or SessionCount()
+        if count is None:
+            count = SessionCount() if whole is None else whole.count.of_route(config.route)
+        self.count: SessionCount = count
         self.tally = tally or Tally()
         self.pages = NO_PAGES  # replaced whenever the files are read
         self.held = HoldQueue(config.hold_queue) if config.hold else None
@@ -99,8 +126,13 @@ class VirtualHost:
         self.needs_view = bool(self.filters or self.request_authenticators)
 
     @property
+    def parts(self) -> tuple[VirtualHost, ...]:
+        """Itself and its routes."""
+        return (self,) if self.routes is None else (self, *self.routes.values)
+
+    @property
     def sessions(self) -> int:
-        """Sessions open now, of all that count together."""
+        """Sessions open now, those of its routes among them."""
         return self.count.open
 
     def candidates(self, names: Sequence[str], tried: set[Instance]) -> list[Instance]:

@@ -116,7 +116,8 @@ async def _isolated(work: Coroutine[Any, Any, None], scope: anyio.CancelScope) -
 def shortest_timeout(config: Config) -> float:
     """The shortest timeout any deadline of a connection may be made of, seconds."""
     timeouts = [config.server.header_timeout]
-    for each in (VirtualHostConfig(""), *config.virtualhosts):
+    policies = (policy for each in config.virtualhosts for policy in each.parts)
+    for each in (VirtualHostConfig(""), *policies):
         timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
         timeouts += (each.idle_timeout, each.write_timeout, each.linger_time, each.hold)
     return min((timeout for timeout in timeouts if timeout), default=1.0)

@@ -59,6 +59,8 @@ LEVELS = {
     "blastbeat.failover": 6,
     "blastbeat.holding": 6,
     "blastbeat.overdue": 6,
+    "blastbeat.routes": 5,
+    "blastbeat.routing": 6,
     "blastbeat.virtualhost": 5,
     "blastbeat.node_users": 5,
     "blastbeat.node_rules": 5,

@@ -11,11 +11,22 @@ from blastbeat.errors import PluginError
 from blastbeat.events import Buffer, NodeHead, Request
 from blastbeat.headers import NameTable, parse_response_head
 from blastbeat.interfaces import Options, Register
+from blastbeat.paths import cut_prefix, format_path
 
 
 def _spelling(name: bytes) -> bytes:
     """In the usual capitals, which simple nodes compare with, and with the colon."""
     return name.title() + b": "
+
+
+def _shown_target(request: Request) -> bytes:
+    """The target without what stands in `X-Forwarded-Prefix`."""
+    path, mark, query = request.target.partition(b"?")
+    if request.path_info is not None:
+        path = format_path(request.path_info)
+    else:
+        path = cut_prefix(path, request.script_name)
+    return (path or b"/") + mark + query
 
 
 class HeadersEncoder:
@@ -30,7 +41,10 @@ class HeadersEncoder:
         Raises PluginError for a line break within target or value. The gate lets none in; a filter that
         rewrites a request could.
         """
-        parts = [request.method, b" ", request.target, b" HTTP/1.1\r\n"]
+        target = request.target
+        if request.script_name or request.path_info is not None:
+            target = _shown_target(request)
+        parts = [request.method, b" ", target, b" HTTP/1.1\r\n"]
         spellings = self._spellings
         for name, value in request.headers:
             parts += (spellings[name], value, b"\r\n")

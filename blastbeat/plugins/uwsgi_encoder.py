@@ -12,6 +12,7 @@ from blastbeat.errors import ClientError, NodeError
 from blastbeat.events import Buffer, NodeHead, Request
 from blastbeat.headers import NameTable, combine, response_head
 from blastbeat.interfaces import Options, Register
+from blastbeat.paths import cut_prefix, format_path
 
 MAX_SIZE = 65535
 """Bytes of all variables, of one name, of one value: the format's lengths have 16 bits."""
@@ -67,11 +68,13 @@ class UwsgiEncoder:
     def _parts(self, request: Request) -> list[bytes]:
         """Names and values, each behind its length."""
         path, _, query = request.target.partition(b"?")
-        if b"%" in path and not request.raw_path_info:
-            path = unquote_to_bytes(path)  # leaves malformed escapes as they are
         script = request.script_name
-        if script and path.startswith(script) and path[len(script) : len(script) + 1] in (b"", b"/"):
-            path = path[len(script) :]
+        if request.path_info is not None:
+            path = format_path(request.path_info) if request.raw_path_info else request.path_info
+        elif b"%" in path and not request.raw_path_info:
+            path = cut_prefix(unquote_to_bytes(path), script)  # leaves malformed escapes as they are
+        elif script:
+            path = cut_prefix(path, script)
         method, target, sizes = request.method, request.target, _SIZES
         name, port, scheme = request.server_name, request.server_port, request.scheme
         addr, remote_port, protocol = request.remote_addr, request.remote_port, b"HTTP/" + request.version

@@ -11,7 +11,7 @@ from math import inf
 from typing import Any
 
 from blastbeat.admission import Admission
-from blastbeat.config.model import NodeRef, PluginRef, VirtualHostConfig
+from blastbeat.config.model import NodeRef, PluginRef, RouteConfig, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Decode, Dispatcher
 from blastbeat.events import Request, RequestHead
@@ -19,6 +19,7 @@ from blastbeat.instance import Instance
 from blastbeat.interfaces import Filter, NodeAuthenticator, RequestAuthenticator
 from blastbeat.nodes import NodeTable
 from blastbeat.plugin_manager import PluginManager
+from blastbeat.routes import RouteTable
 from blastbeat.session import Session
 from blastbeat.sessions import Sessions
 from blastbeat.stream import Stream
@@ -71,6 +72,7 @@ class Engine:
         self.recorder = Recorder()
         self.flushes = 0
         self.table = NodeTable(self.router, self.counters, ping_freq=1.0, credit=1024, endpoint="main")
+        self.routes: list[tuple[RouteConfig, VirtualHost]] = []
         self._minted = 0
         self.sessions = Sessions(max_sessions, self._make_bytes, self.counters)
         self.dispatcher = Dispatcher(
@@ -140,6 +142,41 @@ class Engine:
         for node in nodes:
             self.table.expect(node, 1.0, 4)
         return virtualhost
+
+    def add_route(
+        self,
+        name: str,
+        nodes: Sequence[str] = ("app",),
+        *,
+        policy: Mapping[str, Any] | None = None,
+        encode: Callable[[Request], bytes] = encode_plainly,
+        filters: Sequence[Filter] = (),
+        authenticators: Sequence[RequestAuthenticator] = (),
+        **asked: Any,
+    ) -> VirtualHost:
+        """A further route of HOST, whose nodes are there; `asked` are attributes of `RouteConfig`, the path
+        is `name` unless they say otherwise."""
+        whole = self.virtualhost
+        config = VirtualHostConfig(whole.name, name, nodes=tuple(map(NodeRef, nodes)), **(policy or {}))
+        route = VirtualHost(
+            config,
+            self.table,
+            select=take_first,
+            request_type=b"uwsgi",
+            encode_request=encode,
+            filters=filters,
+            request_authenticators=authenticators,
+            whole=whole,
+        )
+        self.routes.append((RouteConfig(name, config, **{"path": name} | asked), route))
+        whole.routes = RouteTable(self.routes, whole.name)
+        for node in nodes:
+            if self.table.find(node.encode()) is None:
+                self.table.expect(node, 1.0, 4)
+        self.dispatcher.virtualhosts += (route,)
+        for node in nodes:
+            self.dispatcher.admit(self.node(node), "1.2.3.4")
+        return route
 
     def node(self, identity: str, words: str = "") -> Instance:
         """An instance that has announced itself."""

@@ -27,6 +27,28 @@ def test_the_star_of_options_is_its_target() -> None:
     assert text.startswith(b"OPTIONS * HTTP/1.1\r\n")
 
 
+@pytest.mark.parametrize(
+    ("target", "script", "path_info", "shown"),
+    [
+        (b"/api/x?y=/api", b"/api", None, b"/x?y=/api"),
+        (b"/api?", b"/api", None, b"/?"),
+        (b"/api", b"/api", None, b"/"),
+        (b"/apis", b"/api", None, b"/apis"),
+        (b"/%61pi//x?y", b"/api", b"/x", b"/x?y"),
+        (b"/api/%2e", b"/api", b"", b"/"),
+        (b"/x/../a%3fb", b"", b"/a?b", b"/a%3Fb"),
+    ],
+)
+def test_what_is_cut_off_the_path_is_cut_off_the_target(
+    target: bytes, script: bytes, path_info: bytes | None, shown: bytes
+) -> None:
+    for raw in (False, True):
+        text = encoder("headers").encode_request(
+            request(target=target, script_name=script, path_info=path_info, raw_path_info=raw)
+        )
+        assert text.startswith(b"GET " + shown + b" HTTP/1.1\r\n")
+
+
 @pytest.mark.parametrize("evil", [b"a\r\nX: y", b"a\nX: y", b"a\rX: y", b"a\r\n\r\n"])
 def test_a_filter_cannot_smuggle_a_line_break(evil: bytes) -> None:
     headers = encoder("headers")

@@ -90,6 +90,22 @@ def test_limit_of_a_virtualhost() -> None:
     assert stage.sessions.find_limit(small) == ""
 
 
+def test_a_route_counts_in_its_virtualhost_and_for_itself() -> None:
+    stage, whole = Stage(), make_virtualhost(sessions=3)
+    route = make_virtualhost(route="/api", sessions=2, whole=whole)
+    other = make_virtualhost(route="/b", whole=whole)
+    sessions = [stage.open(route), stage.open(route)]
+    assert stage.sessions.find_limit(route) == "the route's 2 sessions are in use"
+    assert stage.sessions.find_limit(whole) == stage.sessions.find_limit(other) == ""
+    sessions.append(stage.open(other))
+    assert (whole.sessions, route.sessions, other.sessions) == (3, 2, 1)
+    for each in (whole, route, other):
+        assert stage.sessions.find_limit(each) == "the virtualhost's 3 sessions are in use"
+    for session in sessions:
+        stage.sessions.remove(session)
+    assert (whole.sessions, route.sessions, other.sessions) == (0, 0, 0)
+
+
 def test_0_is_no_limit() -> None:
     stage, virtualhost = Stage(limit=0), make_virtualhost(sessions=0)
     for _ in range(100):

@@ -1,0 +1,28 @@
+"""The step from a virtualhost to the route of it that takes a request: what is set, and what is refused.
+
+Which route that is, `routes.py` knows; what becomes of the request then, `admission.py`.
+"""
+
+from __future__ import annotations
+
+from blastbeat.errors import ClientError
+from blastbeat.exchange import Exchange
+from blastbeat.virtualhost import VirtualHost
+
+
+def route_request(exchange: Exchange, virtualhost: VirtualHost) -> VirtualHost:
+    """Who serves the request: a route of `virtualhost`, which must have some, or itself. Raises ClientError:
+    404 where the virtualhost is nothing but its routes and none takes the request, 400 where the path holds a
+    zero byte, at which some nodes end it and others do not."""
+    request, routes = exchange.request, virtualhost.routes
+    assert request is not None and routes is not None
+    if b"%00" in request.path:
+        raise ClientError(400, "a zero byte in the path")
+    route = routes.lead(request)
+    if route is not None:
+        exchange.route = route.config.route
+        request.raw_path_info = route.host.raw_path_info
+        return route
+    if not virtualhost.node_names and not virtualhost.filters:
+        raise ClientError(404, "no route of this virtualhost is for this request")
+    return virtualhost

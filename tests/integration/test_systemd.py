@@ -7,15 +7,21 @@ import re
 import shutil
 import signal
 import socket
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from blastbeat import cli
+from blastbeat.config.model import Config, ServerConfig
+from blastbeat.system.descriptors import needed_descriptors
 from tests.helpers.client import RawClient
 from tests.helpers.manager import FakeManager, passing_on
 from tests.helpers.settings import HOST
+from tests.helpers.source_tree import ROOT
 from tests.helpers.stage import Stage
 
 
@@ -167,6 +173,59 @@ def test_a_passed_socket_that_no_bind_names(stage: Stage) -> None:
         process = stage.serve_process(stage.configure(), **passing_on(sock))
         assert process.wait() == 3
         assert f"systemd passed a socket for 127.0.0.1:{port}, which no bind names" in process.stderr
+
+
+# ---------------------------------------------------------------- the real thing
+
+
+UNITS = ROOT / "packaging" / "systemd"
+
+
+def unit(name: str) -> dict[str, list[str]]:
+    """The values of each setting, in order."""
+    found: dict[str, list[str]] = {}
+    for line in (UNITS / name).read_text().splitlines():
+        key, is_setting, value = line.partition("=")
+        if is_setting and not line.startswith("#"):
+            found.setdefault(key, []).append(value)
+    return found
+
+
+def test_the_unit_fits_the_defaults() -> None:
+    service, defaults = unit("blastbeat.service"), ServerConfig()
+    assert int(service["LimitNOFILE"][0]) >= needed_descriptors(Config(), defaults.connections)
+    assert float(service["TimeoutStopSec"][0].removesuffix("s")) > defaults.drain
+    prevented = {int(code) for code in service["RestartPreventExitStatus"][0].split()}
+    assert prevented == {cli.USAGE, cli.BAD_CONFIG}
+    for key in ("ExecStartPre", "ExecStart"):
+        arguments = service[key][0].split()[1:]
+        assert cli.build_parser().parse_args(arguments).config == "/etc/blastbeat/blastbeat.toml"
+    # libzmq asks for SCHED_BATCH, and ends the process when it is refused.
+    assert "@resources" not in " ".join(service["SystemCallFilter"])
+
+
+@pytest.mark.debian
+def test_the_units_are_valid(tmp_path: Path) -> None:
+    """Debian's package systemd."""
+    installed = Path(sys.executable).parent.parent
+    for name in ("blastbeat.service", "blastbeat.socket"):
+        text = (UNITS / name).read_text().replace("/opt/blastbeat", str(installed))
+        (tmp_path / name).write_text(text)
+    paths = [str(path) for path in tmp_path.iterdir()]
+    verified = subprocess.run(
+        ["systemd-analyze", "verify", *paths], capture_output=True, text=True, check=False
+    )
+    about_us = [line for line in (verified.stdout + verified.stderr).splitlines() if "blastbeat" in line]
+    assert (verified.returncode, about_us) == (0, []), verified.stderr
+    judged = subprocess.run(
+        ["systemd-analyze", "security", "--offline=true", str(tmp_path / "blastbeat.service")],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    exposure = re.search(r"Overall exposure level for blastbeat.service: ([0-9.]+) ", judged.stdout)
+    assert exposure is not None, judged.stderr
+    assert float(exposure[1]) < 2, judged.stdout  # as docs/how-to/run-as-a-service.md says
 
 
 @pytest.mark.debian

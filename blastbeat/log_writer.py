@@ -26,6 +26,9 @@ BLOCK = 500
 PAUSE = 0.05
 """Seconds that lines are gathered before they are written."""
 
+QUEUE_BYTES = 64 * 1024 * 1024
+"""What the lines that wait may keep in memory, about, whatever their number: clients choose their length."""
+
 PATIENCE = 2.0
 """Seconds a stopping server waits for a log that takes nothing."""
 
@@ -61,8 +64,10 @@ class LogWriter:
         self._complain = complain
         self._pause = pause
         self._patience = patience
-        self._queue: deque[tuple[Format, Any]] = deque()
+        self._queue: deque[tuple[Format, Any, int]] = deque()
         # Each changed by one thread only: the caller's, and the one that writes.
+        self._bytes_added = 0
+        self._bytes_taken = 0
         self._refused = 0
         self._failed = 0
         self._reported = 0
@@ -79,13 +84,15 @@ class LogWriter:
         """Lines that will never be written: the queue was full, or the file refused them."""
         return self._refused + self._failed
 
-    def add(self, format_line: Format, value: Any) -> None:
-        """Put a line aside, or count it as lost. Never blocks; may be called at any time. `format_line` makes
-        the text of `value` later, in the thread that writes."""
-        if len(self._queue) >= self._limit:
+    def add(self, format_line: Format, value: Any, size: int = 0) -> None:
+        """Put a line aside, or count it as lost. Never blocks; may be called at any time, by one thread at a
+        time. `format_line` makes the text of `value` later, in the thread that writes; `size` is what it
+        keeps in memory, about, in bytes."""
+        if len(self._queue) >= self._limit or self._bytes_added - self._bytes_taken > QUEUE_BYTES:
             self._refused += 1
             return
-        self._queue.append((format_line, value))
+        self._bytes_added += size
+        self._queue.append((format_line, value, size))
         # Waking costs more than all the rest, so only the first line of a block pays. The thread clears
         # the flag before it empties the queue: whoever finds it set will still be read.
         if not self._wake.is_set():
@@ -140,7 +147,7 @@ class LogWriter:
         self._look_at_file()
         while self._queue:
             count = min(BLOCK, len(self._queue))
-            for lines in join_lines(self._make_line(*self._queue.popleft()) for _ in range(count)):
+            for lines in join_lines(self._next_line() for _ in range(count)):
                 self._failed += self._write(lines)
             self._report_losses()
             self._look_at_file()
@@ -185,7 +192,9 @@ class LogWriter:
             self.count_lost(lost - self._counted)
             self._counted = lost
 
-    def _make_line(self, format_line: Format, value: Any) -> bytes:
+    def _next_line(self) -> bytes:
+        format_line, value, size = self._queue.popleft()
+        self._bytes_taken += size
         try:
             line = format_line(value)
         except Exception as error:  # a plugin's perhaps; the thread must outlive it

@@ -13,6 +13,9 @@ from typing import TextIO
 
 from blastbeat.log_text import format_time, json_string
 
+MAX_TEXT = 16 * 1024
+"""Characters of a message, and of an exception: who sends something long does not fill the log with it."""
+
 LEVELS = ("debug", "info", "warning", "error", "critical")
 
 FIELDS = ("virtualhost", "route", "node", "request_id")
@@ -34,7 +37,7 @@ class TextFormatter(logging.Formatter):
         told = [f"{name}={value}" for name, value in fields_of(record).items()]
         fields = f" [{' '.join(told)}]" if told else ""
         place = f"{format_time(record.created)} {record.levelname} {record.name}"
-        line = f"{place}: {record.getMessage()}{fields}".translate(_CONTROLS)
+        line = f"{place}: {_shortened(record.getMessage())}{fields}".translate(_CONTROLS)
         error = record.exc_info[1] if record.exc_info else None
         if error is None:
             return line
@@ -60,7 +63,7 @@ class JsonFormatter(logging.Formatter):
             "time": format_time(record.created),
             "level": record.levelname,
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": _shortened(record.getMessage()),
         }
         fields |= fields_of(record)
         error = record.exc_info[1] if record.exc_info else None
@@ -112,8 +115,13 @@ def describe_exception(error: BaseException | None) -> str:
     """`KeyError: 'x'` on one line, without a traceback; empty for None."""
     if error is None:
         return ""
-    text = str(error).translate(_CONTROLS)
+    text = _shortened(str(error)).translate(_CONTROLS)
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _shortened(text: str) -> str:
+    left = len(text) - MAX_TEXT
+    return f"{text[:MAX_TEXT]}... ({left} more characters)" if left > 0 else text
 
 
 def set_up_logging(level: str, stream: TextIO | None = None) -> None:

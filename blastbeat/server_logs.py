@@ -90,7 +90,7 @@ class ErrorLogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        self.writer.add(str, line)
+        self.writer.add(str, line, len(line))
 
 
 def open_error_log(config: ServerConfig) -> LogWriter:

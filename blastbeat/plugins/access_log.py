@@ -31,4 +31,7 @@ class AccessLogPlugin:
     @hookimpl
     def blastbeat_exchange_closed(self, view: ExchangeView) -> None:
         if self._log is not None:
-            self._log.add(self._format, view)
+            # What a client may make long. All of it together is bounded, so that nobody fills the memory
+            # while the log cannot be written.
+            size = len(view.target) + len(view.host) + len(view.referer) + len(view.user_agent)
+            self._log.add(self._format, view, size)

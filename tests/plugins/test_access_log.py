@@ -20,9 +20,11 @@ class Lines:
 
     def __init__(self) -> None:
         self.lines: list[str] = []
+        self.size = 0
 
-    def add(self, format_line: Callable[[Any], str], value: Any) -> None:
+    def add(self, format_line: Callable[[Any], str], value: Any, size: int = 0) -> None:
         self.lines.append(format_line(value))
+        self.size = size
 
 
 def lifecycle(access_log: str = "stderr") -> Lifecycle:
@@ -59,6 +61,17 @@ def test_a_server_without_the_log_is_told_of_nothing() -> None:
     notices.exchange_closed(make_exchange_view())  # before the start: there is no log yet
     notices.server_started(ServerView(0.0))
     notices.exchange_closed(make_exchange_view())
+
+
+def test_what_a_client_makes_long_is_weighed() -> None:
+    notices, lines = lifecycle(), Lines()
+    assert notices.server_started and notices.exchange_closed
+    notices.server_started(ServerView(0.0, access_log=lines))
+    sizes = []
+    for name in ("target", "host", "referer", "user_agent"):
+        notices.exchange_closed(make_exchange_view(**{name: b"x" * 10_000}))
+        sizes.append(lines.size)
+    assert all(10_000 <= size < 11_000 for size in sizes)
 
 
 @pytest.mark.parametrize("options", [{"access_log": "off"}, {"plugins_disabled": ("access-log",)}])

@@ -156,6 +156,20 @@ def test_a_full_queue_loses_the_newest_and_the_log_says_how_many(pipe: tuple[int
     assert os.read(reading, 1000) == b"11\n", "a loss is told once"
 
 
+def test_long_lines_cannot_fill_the_memory(pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("blastbeat.log_writer.QUEUE_BYTES", 1000)
+    reading, writing = pipe
+    writer = new_writer(writing)
+    for number in range(10):
+        writer.add(str, number, 400)
+    assert writer.lost == 7, "one may overshoot"
+    writer.stop()
+    assert os.read(reading, 1000) == b"0\n1\n2\nnote test-log: 7 lines lost\n"
+    writer.add(str, 11, 400)
+    writer.stop()
+    assert os.read(reading, 1000) == b"11\n", "what was written weighs nothing"
+
+
 def test_a_pipe_nobody_reads_never_blocks_the_caller_and_not_the_end_for_long(pipe: tuple[int, int]) -> None:
     _, writing = pipe
     fcntl.fcntl(writing, fcntl.F_SETPIPE_SZ, 4096)

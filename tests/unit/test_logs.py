@@ -185,3 +185,9 @@ def test_the_page_tells_every_figure() -> None:
 def test_the_page_names_every_field() -> None:
     text = PAGE.read_text(encoding="utf-8")
     assert all(f"`{name}`" in text for name in FIELDS)
+
+
+@pytest.mark.parametrize("log_format", ["text", "json"])
+def test_what_is_long_is_cut(log_format: str) -> None:
+    line = new_formatter(log_format).format(record("x" * 100_000, ValueError("y" * 100_000)))
+    assert len(line) < 34_000 and line.count("(83616 more characters)") == 2

@@ -253,7 +253,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "access-log",
         LogTarget(("stderr", "off")),
-        explanation="Where a line per request goes.",
+        explanation="Where a line per request goes. Files are opened anew on SIGUSR1.",
         example="/var/log/blastbeat/access.log",
         restart=True,
     ),
@@ -267,7 +267,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "log-queue",
         Count(),
-        explanation="Lines that may wait to be written to the access log; further ones are lost and counted.",
+        explanation="Lines that may wait to be written to each log; further ones are lost and counted.",
         example="20000",
         minimum=100,
         maximum=10_000_000,

@@ -15,6 +15,7 @@ import pytest
 
 from tests.helpers.app import AppRequest
 from tests.helpers.client import RawClient
+from tests.helpers.logs_page import examples
 from tests.helpers.process import ServerProcess
 from tests.helpers.source_tree import ROOT
 from tests.helpers.stage import Stage
@@ -110,6 +111,16 @@ def test_the_command_line_chooses_too(stage: Stage, tmp_path: Path) -> None:
     running.get("/one")
     running.stop()
     assert json.loads(access.read_text())["target"] == "/one"
+
+
+def test_a_plugin_writes_other_lines_as_the_page_shows(stage: Stage, tmp_path: Path) -> None:
+    access, plugin = tmp_path / "access.log", tmp_path / "short.py"
+    plugin.write_text("\n".join(examples("other lines")))
+    plugins = {"files": [str(plugin)], "disabled": ["access-log"]}
+    running = Running(stage, {"access-log": str(access)}, tables={"plugins": plugins})
+    running.get("/found")
+    running.stop()
+    assert re.fullmatch(r"\S+Z /found 200\n", access.read_text())
 
 
 def test_off_is_off(stage: Stage) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -55,6 +56,35 @@ def test_the_ready_line_follows_the_warnings(config: Path, capsys: pytest.Captur
         f"ready http://127.0.0.1:80 zmq ipc:///x (1 virtualhost, driver h11, loop {loop_name()})",
     ]
     assert not said.out
+
+
+class FailingServer(FakeServer):
+    async def run(self, ready: Callable[..., None] | None = None) -> None:
+        logging.getLogger("blastbeat.test").error("the last word")
+        raise RuntimeError("it broke")
+
+
+def test_what_was_logged_before_a_failure_is_written(config: Path, tmp_path: Path) -> None:
+    config.write_text(TEXT.replace("[vhost", f'error-log = "{tmp_path}/error.log"\n[vhost'))
+    with pytest.raises(RuntimeError):
+        serve.run(options(config), FailingServer)
+    assert (tmp_path / "error.log").read_text().endswith("ERROR blastbeat.test: the last word\n")
+
+
+def test_files_on_the_command_line_are_where_they_were_typed(
+    config: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (elsewhere := tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(elsewhere)
+    seen: list[Config] = []
+
+    def remember(config: Config) -> FakeServer:
+        seen.append(config)
+        return FakeServer(config)
+
+    for target in ("a.log", "off", "stderr"):
+        serve.run(options(config, access_log=target), remember)
+    assert [each.server.access_log for each in seen] == [str(elsewhere / "a.log"), "off", "stderr"]
 
 
 def loop_name() -> str:

@@ -25,6 +25,7 @@ from blastbeat.interfaces import (
     RequestEncoder,
     Selector,
 )
+from blastbeat.node_options import hand_over
 from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
 from blastbeat.nodes import NodeTable
 from blastbeat.pages import PageTable, load_pages
@@ -141,6 +142,8 @@ class Assembly:
             return [make(kind, ref) for ref in getattr(config, field)]
 
         selector = cast(Selector, make("selector", config.selector))
+        if refused := [each for each in hand_over(selector, config) if each.severity == "error"]:
+            raise ConfigError(refused)
         return VirtualHost(
             config,
             table,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from blastbeat.events import (
     Buffer,
@@ -41,6 +41,7 @@ __all__ = [
     "DriverFactory",
     "Encoder",
     "ExchangeView",
+    "ExpectsNodes",
     "Factory",
     "Filter",
     "HttpLimits",
@@ -203,6 +204,17 @@ class Selector(Protocol):
     def select(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView | None:
         """One of `candidates` (never empty; all available and not yet tried), or None to answer 503. Sync,
         fast."""
+        ...
+
+
+@runtime_checkable
+class ExpectsNodes(Protocol):
+    """What a selector may have besides."""
+
+    def expect_nodes(self, nodes: Mapping[str, Options]) -> None:
+        """The virtualhost's nodes by name, each with what stands behind it in the configuration
+        (``app1 weight=3``; texts in ini, typed values in TOML). Called once, before the first `select`.
+        Raises ValueError naming node and key where that is wrong."""
         ...
 
 

@@ -9,14 +9,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from blastbeat.config.build import Built, build
 from blastbeat.config.check import check
 from blastbeat.config.files import read_files
-from blastbeat.config.model import PluginRef
+from blastbeat.config.model import Config, PluginRef
 from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
 from blastbeat.config.settings import Settings
 from blastbeat.errors import ConfigError, PluginError, Problem
+from blastbeat.interfaces import Selector
+from blastbeat.node_options import hand_over
+from blastbeat.node_rules import policies_of
 from blastbeat.pages import find_page_problems
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
@@ -41,6 +45,7 @@ def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     manager = PluginManager.for_config(built.config)
     problems += [_locate(problem, built, document) for problem in manager.load(strict=False)]
     problems += _examine_picks(built, manager.build_registry())
+    problems += _examine_nodes(built.config, manager.build_registry())
     problems += find_page_problems(built.config)
     problems += [_locate(problem, built, document) for problem in examine_account(built.config)]
     return _without_repetitions(problems)
@@ -69,6 +74,16 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
     for route in built.routes:  # what it inherits was examined where it comes from
         for key, kind in _KIND_OF_KEY.items():
             yield from _examine_rows(route.settings, key, kind, registry)
+
+
+def _examine_nodes(config: Config, registry: Registry) -> Iterator[Problem]:
+    """What stands behind the nodes' names."""
+    for virtualhost in config.virtualhosts:
+        for policy in policies_of(virtualhost):
+            if any(node.options for node in policy.nodes):
+                selector, _ = _make(registry, "selector", policy.selector)
+                if selector is not None:
+                    yield from hand_over(cast(Selector, selector), policy)
 
 
 def _examine_rows(owner: Settings, key: str, kind: str, registry: Registry) -> Iterator[Problem]:

@@ -57,6 +57,7 @@ LEVELS = {
     "blastbeat.client": 4,
     "blastbeat.filtering": 5,
     "blastbeat.failover": 6,
+    "blastbeat.node_options": 2,
     "blastbeat.holding": 6,
     "blastbeat.overdue": 6,
     "blastbeat.routes": 5,

@@ -128,7 +128,8 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
     _inherited(
         "selector",
         PluginKind("selector"),
-        explanation="How an instance is chosen for a session: `least-connections` or `round-robin`.",
+        explanation="How an instance is chosen for a session: `least-connections`, `round-robin`, "
+        "`weighted-round-robin`, `two-choices`, `hash` or `first`.",
         example="least-connections",
     ),
     _inherited(

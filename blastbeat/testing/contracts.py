@@ -17,6 +17,7 @@ from blastbeat.interfaces import (
     Allow,
     Answer,
     Encoder,
+    ExpectsNodes,
     Filter,
     InstanceView,
     NodeAuthenticator,
@@ -111,6 +112,12 @@ class SelectorContract:
         candidates = tuple(make_instance(f"node{n}") for n in range(3))
         chosen = self.new_selector().select(candidates, make_request())
         assert chosen is None or any(chosen is one for one in candidates)
+
+    def test_nodes_without_options_are_welcome(self) -> None:
+        selector = self.new_selector()
+        if isinstance(selector, ExpectsNodes):
+            selector.expect_nodes({})
+            self.new_selector().expect_nodes({"node1": {}, "node2": {}})  # type: ignore[attr-defined]
 
     def test_it_changes_nothing(self) -> None:
         selector = self.new_selector()

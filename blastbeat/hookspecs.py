@@ -71,7 +71,7 @@ def blastbeat_register_selectors(register: Register) -> None:
     """Offer ways to pick an instance for a new session; `selector` picks one by name.
 
     Called: once per start. The factory is called once per virtualhost that uses the name, so a `Selector`
-    may keep state of its own.
+    may keep state of its own; one that has `expect_nodes` is handed what stands behind the nodes' names.
     Failure: an exception at start keeps the server from starting. Later, a selector that raises, or
     returns an instance it was not offered, costs that one request a 503 and is logged.
     """

@@ -81,7 +81,7 @@ def _policies(config: Config) -> Iterator[VirtualHostConfig]:
     """Each set of pages once; 10,000 virtualhosts usually have one."""
     seen: set[_Key] = set()
     for virtualhost in (config.defaults, *config.virtualhosts):
-        for policy in (virtualhost, *(route.policy for route in virtualhost.routes)):
+        for policy in virtualhost.parts:
             key = (policy.error_pages, policy.offline)
             if key != ((), "") and key not in seen:
                 seen.add(key)

@@ -20,7 +20,6 @@ from blastbeat.config.settings import Settings
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Selector
 from blastbeat.node_options import hand_over
-from blastbeat.node_rules import policies_of
 from blastbeat.pages import find_page_problems
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
@@ -79,7 +78,7 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
 def _examine_nodes(config: Config, registry: Registry) -> Iterator[Problem]:
     """What stands behind the nodes' names."""
     for virtualhost in config.virtualhosts:
-        for policy in policies_of(virtualhost):
+        for policy in virtualhost.parts:
             if any(node.options for node in policy.nodes):
                 selector, _ = _make(registry, "selector", policy.selector)
                 if selector is not None:

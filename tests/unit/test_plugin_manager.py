@@ -141,7 +141,7 @@ def test_a_plugin_not_chosen_is_not_even_imported(shop: Shop) -> None:
 
 def test_any_built_in_can_be_disabled(shop: Shop) -> None:
     manager = loaded(shop.manager(disabled=("round-robin",)))
-    assert manager.build_registry().names("selector") == ("least-connections",)
+    assert "round-robin" not in manager.build_registry().names("selector")
 
 
 def test_the_configuration_decides(tmp_path: Path) -> None:

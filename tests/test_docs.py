@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from blastbeat import __version__, cli
-from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.counters import COUNTERS
 from blastbeat.plugin_manager import PluginManager
 from tests.helpers.source_tree import ROOT, parse, source_modules
@@ -54,7 +54,7 @@ def test_no_other_hook_is_documented() -> None:
     assert set(re.findall(r"\bblastbeat_[a-z_]+(?=\()", reference("hooks.md"))) <= set(hook_specifications())
 
 
-@pytest.mark.parametrize("key", sorted({*SERVER_KEYS, *VIRTUALHOST_KEYS, *PLUGINS_KEYS}))
+@pytest.mark.parametrize("key", sorted({*SERVER_KEYS, *VIRTUALHOST_KEYS, *ROUTE_KEYS, *PLUGINS_KEYS}))
 def test_each_key_of_the_configuration_is_documented(key: str) -> None:
     assert f"`{key}`" in reference("configuration.md")
 

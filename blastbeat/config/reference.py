@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from blastbeat.config.option import Option
+from blastbeat.config.route_options import ROUTING_OPTIONS
 from blastbeat.config.server_options import PLUGINS_OPTIONS, SERVER_OPTIONS
 from blastbeat.config.values import Count, Quantity
 from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
@@ -21,6 +22,7 @@ GROUPS: dict[str, tuple[Option, ...]] = {
     "server": SERVER_OPTIONS,
     "inherited": INHERITED_OPTIONS,
     "virtualhost": OWN_OPTIONS,
+    "routing": ROUTING_OPTIONS,
     "plugins": PLUGINS_OPTIONS,
 }
 

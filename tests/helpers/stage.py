@@ -67,9 +67,13 @@ class Stage:
         plugins: Sequence[object] = (),
     ) -> RunningServer:
         """Starts the test's server."""
+        return self.use(RunningServer(self.configure(server, vhost, vhosts, tables), plugins=plugins))
+
+    def use(self, server: RunningServer) -> RunningServer:
+        """A server that the test has started with a configuration of its own."""
         assert self._server is None, "one server per stage"
-        self._server = RunningServer(self.configure(server, vhost, vhosts, tables), plugins=plugins)
-        return self._server
+        self._server = server
+        return server
 
     def serve_process(self, config: Path, *arguments: str, **options: Any) -> ServerProcess:
         """A server in a process of its own; `options` are those of `ServerProcess`."""

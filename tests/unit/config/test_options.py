@@ -6,12 +6,13 @@ from dataclasses import fields
 
 import pytest
 
-from blastbeat.config.model import ServerConfig, VirtualHostConfig
+from blastbeat.config.model import RouteConfig, ServerConfig, VirtualHostConfig
 from blastbeat.config.option import Option
+from blastbeat.config.route_options import NOT_OF_ROUTES, OWN_OPTIONS_OF_ROUTES, ROUTING_OPTIONS
 from blastbeat.config.server_options import PLUGINS_OPTIONS, SERVER_OPTIONS
 from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
 
-ALL = (*SERVER_OPTIONS, *PLUGINS_OPTIONS, *OWN_OPTIONS, *INHERITED_OPTIONS)
+ALL = (*SERVER_OPTIONS, *PLUGINS_OPTIONS, *OWN_OPTIONS, *INHERITED_OPTIONS, *ROUTING_OPTIONS)
 NOT_ACTIVE = {
     "bind-ssl",
     "certificate",
@@ -22,7 +23,7 @@ NOT_ACTIVE = {
 }
 
 
-def attributes(owner: type[ServerConfig] | type[VirtualHostConfig]) -> set[str]:
+def attributes(owner: type[ServerConfig] | type[VirtualHostConfig] | type[RouteConfig]) -> set[str]:
     metadata = {"name", "file", "line", "section", "origins"}
     return {field.name for field in fields(owner)} - metadata
 
@@ -32,7 +33,15 @@ def test_every_attribute_has_its_option_and_no_other() -> None:
     virtualhost = [option.field for option in (*OWN_OPTIONS, *INHERITED_OPTIONS)]
 
     assert sorted(server) == sorted(attributes(ServerConfig))
+    assert {option.field for option in ROUTING_OPTIONS} == attributes(RouteConfig) - {"policy"}
     assert sorted(virtualhost) == sorted(set(attributes(VirtualHostConfig)) - {"route", "routes"})
+
+
+def test_each_key_of_a_virtualhost_is_one_of_its_routes_or_is_not_and_says_why() -> None:
+    of_routes = {option.name for option in OWN_OPTIONS_OF_ROUTES}
+    assert of_routes | set(NOT_OF_ROUTES) == {option.name for option in OWN_OPTIONS}
+    assert not of_routes & set(NOT_OF_ROUTES)
+    assert not {option.name for option in ROUTING_OPTIONS} & {option.name for option in INHERITED_OPTIONS}
 
 
 def test_a_default_for_virtualhosts_hides_no_option_of_the_server() -> None:

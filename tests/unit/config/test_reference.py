@@ -10,13 +10,14 @@ import pytest
 from blastbeat.config import load_config
 from blastbeat.config.option import Option
 from blastbeat.config.reference import GROUPS, main, refresh
+from blastbeat.config.route_options import OWN_OPTIONS_OF_ROUTES
 
 ROOT = Path(__file__).resolve().parents[3]
 PAGE = ROOT / "docs" / "reference" / "configuration.md"
 EXAMPLE = ROOT / "blastbeat.toml.example"
 
 _SET = re.compile(r"^#?([a-z][a-z-]*) = ")
-_SECTION = re.compile(r"^#?\[(\w+)")
+_SECTION = re.compile(r"^#?\[(\w+)(?:.*\.(route)\.)?")
 
 
 def test_the_reference_is_fresh() -> None:
@@ -57,7 +58,7 @@ def shown_in_example() -> dict[str, set[str]]:
     section, above = "", ""
     for line in EXAMPLE.read_text(encoding="utf-8").splitlines():
         if heading := _SECTION.match(line):
-            section = heading[1]
+            section = heading[2] or heading[1]
         elif key := _SET.match(line):
             assert above.startswith("# ") or section == "plugin", f"{key[1]} is not explained"
             found.setdefault(section, set()).add(key[1])
@@ -76,6 +77,7 @@ def test_the_example_names_every_key() -> None:
     assert shown["blastbeat"] == names(GROUPS["server"]) | names(GROUPS["inherited"])
     assert shown["vhost"] >= names(GROUPS["virtualhost"])
     assert shown["vhost"] <= names(GROUPS["virtualhost"]) | names(GROUPS["inherited"])
+    assert shown["route"] == names(GROUPS["routing"]) | names(OWN_OPTIONS_OF_ROUTES)
     assert shown["plugins"] == names(GROUPS["plugins"])
 
 
@@ -86,6 +88,7 @@ def test_everything_in_the_example_is_good_and_the_defaults_are_the_defaults(tmp
 
     config, _ = load_config(everything, environ={})
 
+    assert [route.path for route in config.virtualhosts[0].routes] == ["/api"]
     for option in GROUPS["server"]:
         if option.default not in (None, "", ()) and not option.unset:
             assert getattr(config.server, option.field) == option.default, option.name

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from typing import cast
+from weakref import WeakValueDictionary
 
 from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.counters import Counters
@@ -69,6 +70,7 @@ class Assembly:
         self._registry = registry
         self._counters = counters
         self._clock = clock
+        self._counts: WeakValueDictionary[str, SessionCount] = WeakValueDictionary()
         self._encoders = {
             name: registry.make("encoder", PluginRef(name)) for name in registry.names("encoder")
         }
@@ -110,10 +112,12 @@ class Assembly:
         """A ROUTER that is not bound yet and expects nobody."""
         return Router(", ".join(endpoints), endpoints, server, self._counters, self._clock)
 
-    def virtualhost(
-        self, config: VirtualHostConfig, table: NodeTable, count: SessionCount | None = None
-    ) -> VirtualHost:
-        """One virtualhost with its routes. `count` is that of the one it replaces."""
+    def virtualhost(self, config: VirtualHostConfig, table: NodeTable) -> VirtualHost:
+        """One virtualhost with its routes. It counts its sessions with those that had its name before, as
+        long as one of them has any."""
+        count = self._counts.get(config.name)
+        if count is None:
+            count = self._counts[config.name] = SessionCount()
         whole = self._policy(config, table, count)
         if config.routes:
             made = [(each, self._policy(each.policy, table, whole=whole)) for each in config.routes]

@@ -68,6 +68,9 @@ COUNTERS: dict[str, str] = {
     # logs
     "log.lines-lost.access": "lines of the access log that could not be written, or not in time",
     "log.lines-lost.error": "the same for the error log",
+    # the configuration
+    "config.reloads": "configurations that were read again and taken over",
+    "config.reloads-refused": "configurations that were read again and not taken over, for an error",
 }
 
 STATUS_COUNTERS = {digit: f"responses.{digit}xx" for digit in range(1, 6)}

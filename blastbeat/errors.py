@@ -55,6 +55,11 @@ class ControlError(BlastBeatError):
     """A command for a running server that did not reach it, or that it refused (exit code 1)."""
 
 
+class ReloadError(BlastBeatError):
+    """The configuration could not be read again, for a reason that lies in the server, e.g. because it stops
+    (exit code 1)."""
+
+
 class PluginError(BlastBeatError):
     """A plugin could not be loaded, or broke its contract. `plugin` is the name it is known by."""
 

@@ -116,7 +116,26 @@ class Holding:
 
     def give_up(self, reason: CloseReason, detail: str, virtualhost: VirtualHost | None = None) -> None:
         """Nobody will come any more: all that wait, or those of one virtualhost, are answered now."""
-        for lane in {lane: None for lanes in self._lanes.values() for lane in lanes}:
-            if virtualhost is None or lane.queue is virtualhost.held:
-                for exchange, stream in (*lane.again.items(), *lane.first.items()):
-                    stream.fail(exchange.none_left, reason, detail)
+        for _, exchange, stream in self._waiting(virtualhost):
+            stream.fail(exchange.none_left, reason, detail)
+
+    def move(self, old: VirtualHost, new: VirtualHost) -> None:
+        """`new` has taken the place of `old`: what waits for its nodes waits for those of `new`."""
+        for lane, exchange, stream in self._waiting(old):
+            self._forget(old.table, lane, exchange)
+            if exchange.node_names == old.node_names:  # else a filter chose them
+                exchange.node_names = new.node_names
+            stream.virtualhost, stream.policy = new, new.config
+            stream.phase = Phase.ADMITTING
+            self._dispatcher.placement.place(stream, exchange)
+
+    def _waiting(self, virtualhost: VirtualHost | None) -> list[tuple[Lane, Exchange, Stream]]:
+        """All that wait, or those of one virtualhost, in their order."""
+        if not self.size:
+            return []
+        return [
+            (lane, exchange, stream)
+            for lane in {lane: None for lanes in self._lanes.values() for lane in lanes}
+            if virtualhost is None or lane.queue is virtualhost.held
+            for exchange, stream in (*lane.again.items(), *lane.first.items())
+        ]

@@ -15,7 +15,8 @@ import anyio
 import anyio.lowlevel
 from anyio.abc import TaskGroup
 
-from blastbeat.assembly import Parts, build_parts
+from blastbeat.assembly import Assembly, Parts
+from blastbeat.bindings import Bindings
 from blastbeat.config.model import Address, Config
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
@@ -25,7 +26,9 @@ from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.plugin_manager import PluginManager
-from blastbeat.server_logs import ServerLogs
+from blastbeat.reload_draft import Load
+from blastbeat.reloading import Reload, Reloader
+from blastbeat.server_logs import ServerLogs, change_log_level
 from blastbeat.system.descriptors import allow_descriptors
 from blastbeat.system.handover import hand_over, whom_to_become
 from blastbeat.transport.activation import PassedSockets
@@ -41,7 +44,7 @@ log = logging.getLogger(__name__)
 
 class Server:
     """Built from a configuration; `run` once. `plugins` are further plugin objects beside the configured
-    ones.
+    ones; `load` reads the configuration again for a reload.
 
     `notifier` tells a service manager, `passed` are the sockets it has bound; the server closes both. After
     `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures. Who can do
@@ -53,6 +56,7 @@ class Server:
         config: Config,
         *,
         plugins: Sequence[object] = (),
+        load: Load | None = None,
         notifier: Notifier | None = None,
         passed: PassedSockets | None = None,
     ) -> None:
@@ -64,7 +68,10 @@ class Server:
         self.endpoints: list[str] = []
         self.warnings: list[str] = []
         self.driver_name = ""
+        self.generation = 1
+        self.loaded_at = 0.0
         self._plugins = tuple(plugins)
+        self._load = load
         self._clock = SystemClock()
         self._lifecycle = Lifecycle()
         self._started_at = 0.0
@@ -126,8 +133,12 @@ class Server:
         manager.load()
         registry = manager.build_registry()
         self._lifecycle = manager.lifecycle()
-        parts = build_parts(self.config, registry, self.counters, self._clock)
+        assembly = Assembly(registry, self.counters, self._clock)
+        parts = assembly.parts(self.config)
         self.driver_name = parts.driver_name
+        self.bindings = Bindings(self._listeners, parts.routers)
+        self.reloader = Reloader(self, assembly, registry, self._load)
+        self.loaded_at = self._clock.wall()
         try:
             async with anyio.create_task_group() as tasks:
                 await self._live(parts, tasks, ready, handle_signals)
@@ -144,19 +155,13 @@ class Server:
         wiring = self.wiring = Wiring(
             self.config, parts, self._lifecycle, self.counters, self._clock, self._loop, tasks
         )
-        self._listeners = [
-            Listener(address, wiring.context, self._open, self.passed)
-            for address in client_addresses(self.config)
-        ]
+        self._listeners += map(self.new_listener, client_addresses(self.config))
         try:
             await self._serve(parts, wiring.dispatcher, tasks, ready, handle_signals)
         finally:
             self.figures_log.set_period(0)
             wiring.timers.close()
-            for listener in self._listeners:
-                listener.close()
-            for router in parts.routers.values():
-                router.close()
+            self.bindings.close()
             self.control.close()
             self.passed.close()
             self.notifier.close()
@@ -189,6 +194,7 @@ class Server:
             self._warn(*hand_over(self.config, account, self.endpoints, self.control.give_to))
         for listener in self._listeners:
             await listener.start()
+        self.reloader.start(tasks)
         if handle_signals:
             await tasks.start(self._watch_signals)
         await self.control.start(tasks)
@@ -209,11 +215,39 @@ class Server:
             signal.SIGTERM: self._ask_to_stop,
             signal.SIGINT: self._ask_to_stop,
             signal.SIGUSR1: self.reopen_logs,
+            signal.SIGHUP: self.reloader.ask,
         }
         with anyio.open_signal_receiver(*handlers) as signals:
             task_status.started()
             async for received in signals:
                 handlers[received]()
+
+    def new_listener(self, address: Address) -> Listener:
+        """For a client address; not bound yet."""
+        assert self.wiring is not None
+        return Listener(address, self.wiring.context, self._open, self.passed)
+
+    async def reload(self, config: Config | None = None) -> Reload:
+        """Read the configuration again, or take `config`, and put it into force; in the server's loop. Raises
+        ConfigError, PluginError, StartError or ReloadError: then nothing has changed."""
+        return await self.reloader.reload(config)
+
+    def take_over(self, config: Config, driver_name: str) -> None:
+        """Another configuration is in force from here on."""
+        before, self.config = self.config.server, config
+        self.driver_name = driver_name
+        self.generation += 1
+        self.loaded_at = self._clock.wall()
+        self.addresses, self.endpoints = self.bindings.addresses, self.bindings.endpoints
+        if config.server.log_level != before.log_level:
+            change_log_level(config.server.log_level)
+        if config.server.stats_freq != before.stats_freq:
+            self.figures_log.set_period(config.server.stats_freq)
+        self._tell(self._lifecycle.config_reloaded)
+
+    def connections(self) -> Sequence[Accepted]:
+        """Those of clients that are open now."""
+        return list(self._open)
 
     def reopen_logs(self) -> None:
         """Log files were moved away: whoever writes one opens it anew."""
@@ -231,13 +265,13 @@ class Server:
         dispatcher.is_stopping = True
         for listener in self._listeners:
             listener.close()
-        for connection in self._connections():
+        for connection in self.connections():
             connection.stop(at_once=False)
         dispatcher.holding.give_up(CloseReason.SERVER_STOP, "the server stops")
         dispatcher.flush()
         with anyio.move_on_after(self.config.server.drain):
             await self._until_empty()
-        for connection in self._connections():
+        for connection in self.connections():
             connection.stop(at_once=True)
         await anyio.lowlevel.checkpoint()  # lets the transports call connection_lost
 
@@ -249,9 +283,6 @@ class Server:
 
     def _warn(self, *warnings: str) -> None:
         self.warnings += filter(None, warnings)
-
-    def _connections(self) -> list[Accepted]:
-        return list(self._open)
 
     def _tell(self, notice: Callable[[ServerView], None] | None) -> None:
         if notice is not None:

@@ -22,12 +22,16 @@ from blastbeat.dispatcher import Dispatcher
 from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import Clock, DriverFactory, HttpLimits
 from blastbeat.lifecycle import Lifecycle
+from blastbeat.pages import PageTable
 from blastbeat.sessions import Sessions
 from blastbeat.transport.clock import DateField
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.outputs import OutputAccount, Outputs
 from blastbeat.transport.randomness import Randomness
+from blastbeat.transport.router import Router
 from blastbeat.transport.timers import TimerWheel
+from blastbeat.vhosts import HostTable
+from blastbeat.virtualhost import VirtualHost
 
 log = logging.getLogger(__name__)
 
@@ -68,9 +72,26 @@ class Wiring:
         self.dispatcher.virtualhosts = parts.virtualhosts
         self.dispatcher.pages = parts.pages.of(config.defaults)
         for router in parts.routers.values():
-            router.sink = self.dispatcher
-            self.dispatcher.tables[router] = router.table
+            self.connect(router)
         self.context = self.new_context(config, parts.driver)
+
+    def adapt(
+        self, config: Config, driver: DriverFactory, hosts: HostTable[VirtualHost], pages: PageTable
+    ) -> None:
+        """Requests and client connections that begin from now on follow `config`."""
+        server = config.server
+        self.sessions.limit = server.sessions
+        self.account.limit = server.memory
+        self.dispatcher.placement.session_share = server.session_share
+        self.timers.set_shortest(shortest_timeout(config))
+        self.dispatcher.admission.hosts = hosts
+        self.dispatcher.pages = pages.of(config.defaults)
+        self.context = self.new_context(config, driver)
+
+    def connect(self, router: Router) -> None:
+        """What comes from this ROUTER's nodes goes to the dispatcher."""
+        router.sink = self.dispatcher
+        self.dispatcher.tables[router] = router.table
 
     def new_context(self, config: Config, driver: DriverFactory) -> ConnectionContext:
         """What client connections share, as `config` wants it."""

@@ -15,7 +15,7 @@ from typing import Protocol
 
 import anyio
 
-from blastbeat.config import find_config, load_config
+from blastbeat.config import examine, find_config, load_config
 from blastbeat.config.model import Address, Config
 from blastbeat.logs import set_up_logging, tell
 from blastbeat.server_logs import ServerLogs, close_error_log, open_error_log
@@ -51,6 +51,7 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
 
         new_server = partial(
             Server,
+            load=lambda known: examine(path, _overrides(options), known=known),
             notifier=Notifier.from_environment(os.environ),
             passed=PassedSockets.from_environment(os.environ),
         )

@@ -55,7 +55,8 @@ class Router:
     """One ROUTER with all endpoints of a `zmq` list. `table` says who its nodes are, `sink` hears from them,
     `drains` counts how often everything they had sent was read.
 
-    Life: construct, set `sink`, `open`, `start`, `close`. Sizes and times are those of `settings`.
+    Life: construct, set `sink`, `open`, `start`, `close`. Sizes and times are those of `settings`. `bound`
+    are the endpoints it is bound to: as configured, and what they really are.
     """
 
     def __init__(
@@ -66,7 +67,8 @@ class Router:
         self.table = NodeTable(
             self, counters, ping_freq=settings.ping_freq, credit=settings.credit, endpoint=name
         )
-        self._endpoints = tuple(endpoints)
+        self.endpoints = tuple(endpoints)
+        self.bound: dict[str, str] = {}
         self._settings = settings
         self._counters = counters
         self._clock = clock
@@ -94,7 +96,7 @@ class Router:
         self._context = context
         self._socket = make_router_socket(context, self._settings)
         try:
-            endpoints = bind_endpoints(self._socket, self._endpoints)
+            self.extend(self.endpoints)
         except BaseException:
             self._context = None
             context.destroy(linger=0)
@@ -106,7 +108,7 @@ class Router:
         self._reader = MessageReader(self._receive_bytes, self._receive_frame)
         self._monitor = Monitor(self._socket, self._counters, self._route_lost, self._peer_came)
         self._heartbeat = Heartbeat(self._tick, self._heartbeat_period())
-        return endpoints
+        return list(self.bound.values())
 
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Reads, pings and retries from now on."""
@@ -117,27 +119,27 @@ class Router:
         self._heartbeat.start(loop)
         self._make_pass_due()
 
-    def extend(self, endpoints: Sequence[str]) -> list[str]:
-        """Binds these as well, while it runs; returns what they really are. Raises StartError: then none of
-        them is bound."""
-        bound: list[str] = []
-        try:
-            for endpoint in endpoints:
-                bound += bind_endpoints(self._socket, (endpoint,))
-        except StartError:
-            self.shrink(bound)
-            raise
-        return bound
+    def extend(self, endpoints: Sequence[str]) -> None:
+        """Binds these as well, while it runs. Raises StartError: then none of them is bound."""
+        done: list[str] = []
+        for endpoint in endpoints:
+            try:
+                (self.bound[endpoint],) = bind_endpoints(self._socket, (endpoint,))
+            except StartError:
+                self.shrink(done)
+                raise
+            done.append(endpoint)
 
-    def shrink(self, bound: Sequence[str]) -> None:
-        """Accepts no further node on these (as `open` or `extend` returned them); who is connected stays."""
-        for endpoint in bound:
-            unbind_endpoint(self._socket, endpoint)
+    def shrink(self, endpoints: Sequence[str]) -> None:
+        """Accepts no further node on these; who is connected stays. ZeroMQ lets go of them a little later."""
+        for endpoint in endpoints:
+            unbind_endpoint(self._socket, self.bound.pop(endpoint))
 
-    def rename(self, name: str) -> None:
-        """As log lines and plugins shall call it from now on."""
-        self.name = name
-        self.table.rename(name)
+    def rename(self, endpoints: Sequence[str]) -> None:
+        """These are the ones it was given now; its name is made of them."""
+        self.endpoints = tuple(endpoints)
+        self.name = ", ".join(endpoints)
+        self.table.rename(self.name)
 
     def adapt(self, settings: ServerConfig) -> None:
         """Takes other settings while it runs. Those of the socket itself stay as they were."""
@@ -153,8 +155,14 @@ class Router:
     def close(self) -> None:
         """Gives what is queued and what ZeroMQ holds a last chance (CLOSE_FLUSH_MS each at most, and only
         while a node does not read), then closes. May be called twice."""
-        if self._context is None:
-            return
+        self.detach()()
+
+    def detach(self) -> Callable[[], object]:
+        """The same in two steps: it is over with this call, and what is returned waits for ZeroMQ, in any
+        thread."""
+        context = self._context
+        if context is None:
+            return int
         if self._loop is not None:
             self._loop.remove_reader(self._socket.fileno())
             self._heartbeat.stop()
@@ -165,8 +173,9 @@ class Router:
         self._sender.close()
         self._monitor.close()
         self._socket.close(linger=CLOSE_FLUSH_MS)
-        self._context.term()
+        self.bound.clear()
         self._context = self._loop = None
+        return context.term
 
     # ------------------------------------------------------------ sending
 

@@ -61,6 +61,13 @@ def unbind_endpoint(router: zmq.Socket[bytes], endpoint: str) -> None:
         router.unbind(endpoint)
 
 
+def is_let_go(endpoint: str) -> bool:
+    """Whether ZeroMQ is through with an endpoint that was unbound, as far as one can see. It removes the file
+    of an `ipc` endpoint last: bound before, the file of the next one would go."""
+    path = endpoint.removeprefix("ipc://")
+    return path == endpoint or path.startswith(("@", "*")) or not os.path.exists(path)
+
+
 def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:
     if not endpoint.startswith(SCHEMES):
         raise StartError(f"zmq {endpoint}: not an endpoint; say tcp://ADDRESS:PORT or ipc://PATH")

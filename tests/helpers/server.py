@@ -18,10 +18,12 @@ from typing import Any, TypeVar
 import anyio
 
 from blastbeat import hookimpl
-from blastbeat.config import load_config
+from blastbeat.config import examine, load_config
 from blastbeat.config.model import Config
 from blastbeat.counters import Counters
 from blastbeat.interfaces import ExchangeView
+from blastbeat.reload_draft import Load
+from blastbeat.reloading import Reload
 from blastbeat.server import Server
 
 T = TypeVar("T")
@@ -64,6 +66,9 @@ class RunningServer:
         self.recorder = ExchangeRecorder()
         self.allow_tracebacks = False
         self._config = config if isinstance(config, Config) else load_config(config)[0]
+        self._load: Load | None = None
+        if not isinstance(config, Config):
+            self._load = lambda known: examine(config, known=known)
         self._plugins = [self.recorder, *plugins]
         self._log = _Failures()
         self._loop_failures: list[dict[str, Any]] = []
@@ -122,6 +127,11 @@ class RunningServer:
         assert self._loop is not None
         self._loop.call_soon_threadsafe(run)
         return future.result(PATIENCE)
+
+    def reload(self) -> Reload:
+        """Reads the configuration file again; raises what the server says is wrong with it."""
+        assert self._loop is not None
+        return asyncio.run_coroutine_threadsafe(self.server.reload(), self._loop).result(2 * PATIENCE)
 
     def wait_until(self, condition: Callable[[], bool], what: str = "condition") -> None:
         """Returns once `condition` holds in the server's loop; asks again after each turn of it."""
@@ -192,7 +202,7 @@ class RunningServer:
             self._ready.set()
 
     async def _run(self) -> None:
-        self._server = Server(self._config, plugins=self._plugins)
+        self._server = Server(self._config, plugins=self._plugins, load=self._load)
         await self._server.run(ready=self._on_ready, handle_signals=False)
 
     def _on_ready(self, server: Server) -> None:

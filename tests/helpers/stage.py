@@ -12,6 +12,7 @@ from typing import Any
 
 import zmq
 
+from blastbeat.reloading import Reload
 from tests.helpers.app import AppNode, Handler, echo
 from tests.helpers.client import RawClient
 from tests.helpers.node import Message, ScriptedNode
@@ -74,6 +75,18 @@ class Stage:
         assert self._server is None, "one server per stage"
         self._server = server
         return server
+
+    def reload(
+        self,
+        server: Table | None = None,
+        vhost: Table | None = None,
+        vhosts: Mapping[str, Table] | None = None,
+        *,
+        tables: Mapping[str, Table] | None = None,
+    ) -> Reload:
+        """Another configuration for the test's server, in force when this returns."""
+        self.configure(server, vhost, vhosts, tables)
+        return self.server.reload()
 
     def serve_process(self, config: Path, *arguments: str, **options: Any) -> ServerProcess:
         """A server in a process of its own; `options` are those of `ServerProcess`."""

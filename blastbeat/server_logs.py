@@ -87,9 +87,11 @@ class ErrorLogHandler(logging.Handler):
         # Formatted here: what a record refers to may change, and a traceback keeps its frames alive.
         try:
             line = self.format(record)
-        except Exception:
-            self.handleError(record)
-            return
+        except Exception as error:  # a plugin's objects may have no words; logging's own complaint may block
+            where = record.pathname, record.lineno
+            text = "a record that makes no line: %s at %s:%d"
+            told = (type(error).__name__, *where)
+            line = self.format(logging.LogRecord(record.name, record.levelno, *where, text, told, None))
         self.writer.add(str, line, len(line))
 
 

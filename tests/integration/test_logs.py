@@ -201,6 +201,23 @@ def test_the_rotation_of_the_documentation(stage: Stage, tmp_path: Path) -> None
 # ---------------------------------------------------------------- nothing waits for a log
 
 
+def test_lost_lines_are_counted(stage: Stage) -> None:
+    server = stage.serve({"access-log": "/dev/full"})
+    node, client = stage.node(), stage.client()
+    for number in range(3):
+        stage.exchange(node, client, f"/{number}")
+    server.wait_counter("log.lines-lost.access", 3)
+    assert server.call(server.server.figures).counters["log.lines-lost.access"] == 3
+
+
+def test_both_logs_may_be_one_file(stage: Stage, tmp_path: Path) -> None:
+    both = tmp_path / "both.log"
+    running = Running(stage, {"access-log": str(both), "error-log": str(both)})
+    running.get("/one")
+    running.stop()
+    assert targets(both) == ["/one"] and "INFO blastbeat." in both.read_text()
+
+
 def test_standard_error_that_nobody_reads_holds_up_nothing(stage: Stage) -> None:
     running = Running(stage, {"log-queue": 100}, reads_until="ready")
     for number in range(600):

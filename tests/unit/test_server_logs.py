@@ -96,16 +96,26 @@ def test_a_record_keeps_no_object_of_whoever_logged_it(path: Path) -> None:
     assert "['before']" in path.read_text()
 
 
-def test_a_record_that_makes_no_line_harms_nobody(path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    class Broken:
-        def __repr__(self) -> str:
-            raise ValueError("no words for it")
+class Speechless:
+    def __repr__(self) -> str:
+        raise ValueError("no words for it")
 
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise SpeechlessError
+
+
+def test_a_record_that_makes_no_line_is_told_of(path: Path, capfd: pytest.CaptureFixture[str]) -> None:
     writer = open_error_log(ServerConfig(error_log=str(path)))
-    log.warning("%r", Broken())
+    log.warning("%r", Speechless())
+    log.error("failed", exc_info=SpeechlessError())
     log.warning("fine")
     close_error_log(writer, "info")
-    assert path.read_text().endswith(" fine\n") and "no words for it" in capsys.readouterr().err
+    lines = path.read_text().splitlines()
+    for line, name in zip(lines, ("ValueError", "SpeechlessError"), strict=False):
+        assert f"a record that makes no line: {name} at {__file__}:" in line
+    assert lines[2].endswith(" fine") and not capfd.readouterr().err
 
 
 def test_an_error_log_that_cannot_be_written_is_told_on_standard_error(

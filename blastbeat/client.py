@@ -9,7 +9,7 @@ from collections.abc import Hashable
 from typing import Protocol
 
 from blastbeat.forwarding import ConnectionFacts
-from blastbeat.interfaces import ClientSide, ConnectionView
+from blastbeat.interfaces import ClientSide, ConnectionView, Pace
 
 
 class Client(ClientSide, Protocol):
@@ -42,4 +42,8 @@ class Client(ClientSide, Protocol):
 
     def pause_output(self, seconds: float) -> None:
         """Hold back what is sent for a while; it is bounded as ever."""
+        ...
+
+    def pace_output(self, pace: Pace) -> None:
+        """Everything from here on, up to the next request, goes to the client as `pace` says."""
         ...

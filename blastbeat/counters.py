@@ -46,6 +46,12 @@ COUNTERS: dict[str, str] = {
     "requests.held-over": "requests that were answered because `hold` was over",
     "requests.held-refused": "requests that could not wait: `hold-queue` was full",
     "hops.retried": "requests sent once more to another instance",
+    # the filter `limits`
+    "limits.requests": "requests over `requests` of a filter `limits`",
+    "limits.client-requests": "requests over `client-requests`",
+    "limits.concurrent": "requests over `concurrent`",
+    "limits.client-concurrent": "requests over `client-concurrent`",
+    "limits.clients-forgotten": "clients whose rate was forgotten because more than `clients` were there",
     # connections
     "connections.accepted": "client connections accepted",
     "connections.refused": "client connections beyond `connections`, closed at once",

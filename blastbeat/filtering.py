@@ -14,7 +14,7 @@ from blastbeat.client import Client
 from blastbeat.events import CloseReason, Request, ResponseHead
 from blastbeat.exchange import Exchange
 from blastbeat.headers import is_field
-from blastbeat.interfaces import Answer, RequestView, Route
+from blastbeat.interfaces import Answer, Filter, Pace, RequestView, Route
 from blastbeat.response import BODYLESS_STATUSES
 from blastbeat.virtualhost import VirtualHost
 
@@ -50,19 +50,57 @@ def ask_filters(exchange: Exchange, view: RequestView, virtualhost: VirtualHost)
     return None
 
 
-def filter_response(exchange: Exchange, virtualhost: VirtualHost | None, head: ResponseHead) -> ResponseHead:
-    """The final head as the filters that let the request pass want it, whoever answered; one that raises is
-    skipped and logged."""
-    assert exchange.view is not None and virtualhost is not None
-    passed = exchange.passed
+def begin_response(
+    exchange: Exchange, virtualhost: VirtualHost | None, client: Client, head: ResponseHead
+) -> ResponseHead:
+    """The final head as the filters that let the request pass want it, whoever answered; its bytes go at the
+    pace they say. One that raises is skipped and logged."""
+    view, passed = exchange.view, exchange.passed
+    assert view is not None and virtualhost is not None
     for each in virtualhost.watches_responses:
         if each not in passed:
             continue
         try:
-            head = _checked_head(each.on_response(exchange.view, _copied(head)), head)
+            head = _checked_head(each.on_response(view, _copied(head)), head)
         except Exception:
             log.exception("filter %r failed", each, extra=exchange.log_fields())
+    exchange.status = head.status
+    if virtualhost.paces_output:
+        paces = [_pace_of(each, exchange, view) for each in virtualhost.paces_output if each in passed]
+        found = [pace for pace in paces if pace is not None]
+        if found:
+            client.pace_output(_Paces(found))
     return head
+
+
+def _pace_of(each: Filter, exchange: Exchange, view: RequestView) -> Pace | None:
+    try:
+        pace = each.on_output(view)
+        if pace is None or callable(pace):
+            return pace
+        raise TypeError(f"{pace!r} is no pace")
+    except Exception:
+        log.exception("filter %r failed in on_output", each, extra=exchange.log_fields())
+        return None
+
+
+class _Paces:
+    """Several paces as one: the slowest. One that fails is not asked again."""
+
+    __slots__ = ("_paces",)
+
+    def __init__(self, paces: list[Pace]) -> None:
+        self._paces = paces
+
+    def __call__(self, size: int) -> float:
+        wait = 0.0
+        for pace in tuple(self._paces):
+            try:
+                wait = max(wait, pace(size))
+            except Exception:
+                log.exception("pace %r failed", pace)
+                self._paces.remove(pace)
+        return min(wait, MAX_PAUSE)
 
 
 def filter_data(

@@ -53,6 +53,7 @@ __all__ = [
     "NodeSide",
     "NodeView",
     "Options",
+    "Pace",
     "Register",
     "RegisterCommand",
     "RegisterOptions",
@@ -270,6 +271,11 @@ class Route:
     add_headers: Sequence[tuple[bytes, bytes]] = ()
 
 
+Pace: TypeAlias = Callable[[int], float]
+"""Asked before so many bytes go to a client: seconds that they wait, 0 for none. They go then, and are not
+asked about again; what comes behind them is."""
+
+
 class Filter:
     """The routing middleware: one object per virtualhost, sync, in the order `filters` lists them.
 
@@ -287,6 +293,12 @@ class Filter:
     def on_response(self, view: RequestView, head: ResponseHead) -> ResponseHead:
         """Before the final head goes to the client. The framing stays as it is, whatever is returned."""
         return head
+
+    def on_output(self, view: RequestView) -> Pace | None:
+        """A response begins, whoever gives it: what paces its bytes, heads and framing included; None for
+        nothing. They are taken from the connection in pieces of up to 16 KiB, so those that share a rate
+        take turns."""
+        return None
 
     def on_data(self, view: RequestView, direction: str, n: int) -> float:
         """Payload passed. Returns seconds to pause this direction, 0 for none."""

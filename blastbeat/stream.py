@@ -15,7 +15,7 @@ from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
-from blastbeat.filtering import filter_data, filter_response
+from blastbeat.filtering import begin_response, filter_data
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.own_answers import answer_error, answer_for_plugin, find_page
@@ -200,8 +200,7 @@ class Stream:
     ) -> None:
         exchange.reason, exchange.detail = reason, detail
         if exchange.passed:
-            head = filter_response(exchange, self.virtualhost, head)
-            exchange.status = head.status
+            head = begin_response(exchange, self.virtualhost, self.client, head)
         self.client.send_head(head)
         if body:
             self.client.send_data(body)
@@ -219,8 +218,7 @@ class Stream:
         assert exchange is not None
         exchange.answered_at = self.progress.moved
         if exchange.view is not None:
-            head = filter_response(exchange, self.virtualhost, head)
-            exchange.status = head.status
+            head = begin_response(exchange, self.virtualhost, self.client, head)
         if not exchange.close_after:
             exchange.close_after = asks_to_close(head.headers) or self._dispatcher.is_stopping
         head.close = exchange.close_after

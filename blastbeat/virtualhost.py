@@ -71,6 +71,7 @@ class VirtualHost:
         "needs_view",
         "node_authenticators",
         "node_names",
+        "paces_output",
         "pages",
         "request_authenticators",
         "request_type",
@@ -122,6 +123,7 @@ class VirtualHost:
         self.held = HoldQueue(config.hold_queue) if config.hold else None
         # A filter that does not override a method is not called for it.
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
+        self.paces_output = tuple(f for f in filters if type(f).on_output is not Filter.on_output)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)
         self.needs_view = bool(self.filters or self.request_authenticators)
 

@@ -28,5 +28,6 @@ BUILT_INS: tuple[str, ...] = (
     "blastbeat.plugins.rewrite",
     "blastbeat.plugins.headers",
     "blastbeat.plugins.answer:AnswerPlugin",
+    "blastbeat.plugins.limits",
     "blastbeat.plugins.access_log:AccessLogPlugin",
 )

@@ -12,13 +12,15 @@ import contextlib
 import logging
 import socket
 import struct
+from collections.abc import Callable
 from math import inf
 
 from blastbeat.events import Buffer, CloseReason, ResponseHead
-from blastbeat.interfaces import ConnectionView, Driver
+from blastbeat.interfaces import ConnectionView, Driver, Pace
 from blastbeat.progress import Phase
 from blastbeat.stream import Stream
 from blastbeat.transport.context import ConnectionContext
+from blastbeat.transport.paced import SLACK, take_piece
 
 log = logging.getLogger(__name__)
 
@@ -43,6 +45,9 @@ class ClientOutput:
         "_out",
         "_out_size",
         "_output_hold",
+        "_pace",
+        "_piece",
+        "_postponed",
         "_seen",
         "_taken",
         "_taken_at",
@@ -64,6 +69,9 @@ class ClientOutput:
         self._out: list[Buffer] = []
         self._out_size = 0
         self._output_hold: asyncio.TimerHandle | None = None
+        self._pace: Pace | None = None
+        self._piece: list[Buffer] = []  # what waits its turn at that pace
+        self._postponed: Callable[[], None] | None = None  # what is to happen once everything went
         self._is_closing = False  # nothing more is asked of the client's side
         self._is_writable = True
         self._is_unframed = False  # only the end of the connection tells this response's end
@@ -136,28 +144,57 @@ class ClientOutput:
             self._context.outputs.add(self)
 
     def flush(self) -> None:
-        """Hand what was gathered to the transport, small pieces joined, large ones as they are."""
-        out = self._out
-        if not out or self._output_hold is not None:
+        """Hand what was gathered to the transport, unless it is held back."""
+        if not self._out:
             return
-        self._out = []
+        if self._output_hold is not None:
+            self._account()
+            return
+        if self._pace is not None:
+            self._flush_at(self._pace)
+            return
+        out, self._out = self._out, []
         self._out_size = 0
-        if len(out) == 1:
-            self._write(out[0])
-        else:
-            small: list[Buffer] = []
-            for piece in out:
-                if len(piece) < DIRECT_WRITE:
-                    small.append(piece)
-                    continue
-                if small:
-                    self._write(b"".join(small))
-                    small = []
-                self._write(piece)
-            if small:
-                self._write(b"".join(small))
+        self._write_all(out)
         if not self._is_writable:
             self._account()
+
+    def _flush_at(self, pace: Pace) -> None:
+        """As much as the pace allows now. The rest waits, also while the client does not take what it has."""
+        out = self._out
+        while out and self._is_writable:
+            piece = take_piece(out)
+            size = sum(map(len, piece))
+            wait = pace(size)
+            if wait > SLACK:
+                self._piece = piece
+                self._output_hold = self._context.loop.call_later(wait, self._output_released)
+                break
+            self._write_piece(piece)
+        if self.is_congested():
+            self._account()
+
+    def _write_piece(self, piece: list[Buffer]) -> None:
+        # Only payload was counted in.
+        self._out_size = max(0, self._out_size - sum(map(len, piece))) if self._out else 0
+        self._write_all(piece)
+
+    def _write_all(self, out: list[Buffer]) -> None:
+        """Small pieces joined, large ones as they are."""
+        if len(out) == 1:
+            self._write(out[0])
+            return
+        small: list[Buffer] = []
+        for piece in out:
+            if len(piece) < DIRECT_WRITE:
+                small.append(piece)
+                continue
+            if small:
+                self._write(b"".join(small))
+                small = []
+            self._write(piece)
+        if small:
+            self._write(b"".join(small))
 
     def _write(self, data: Buffer) -> None:
         self._written += len(data)
@@ -173,15 +210,58 @@ class ClientOutput:
         if self._output_hold is None:
             self._output_hold = self._context.loop.call_later(seconds, self._output_released)
 
+    def pace_output(self, pace: Pace) -> None:
+        """Everything from here on, up to the next request, goes as `pace` says."""
+        self._pace = pace
+
     def _output_released(self) -> None:
         self._output_hold = None
+        # A byte either way counts for a timeout (§6), and these have waited long enough.
+        self.stream.progress.moved = self._context.clock.monotonic()
+        self._write_held()
+        self._caught_up()
+
+    def _write_held(self) -> None:
+        piece, self._piece = self._piece, []
+        if piece:
+            self._write_piece(piece)
+
+    def _caught_up(self) -> None:
+        """What was held back may go, as far as it may."""
         self.flush()
-        self._drained()
+        if self.is_congested():
+            return
+        self._context.account.update(self, self.stream.policy.name, 0)
+        postponed, self._postponed = self._postponed, None
+        if postponed is not None:
+            postponed()
+        else:
+            self._drained()
+
+    def _must_wait(self) -> bool:
+        """True while something has to go at its pace that has not gone yet."""
+        if self._pace is not None:
+            self.flush()
+        return self._pace is not None and bool(self._out or self._piece)
 
     def _release_output(self) -> None:
+        """Hold nothing back any more: the connection ends. What goes now was asked about or is charged, so
+        that others wait for it."""
+        pace, self._pace = self._pace, None
         if self._output_hold is not None:
             self._output_hold.cancel()
             self._output_hold = None
+        if self._out and pace is not None:
+            pace(sum(map(len, self._out)))
+        if self._piece:
+            self._out = self._piece + self._out
+            self._piece = []
+
+    def _drop_output(self) -> None:
+        """Nothing more reaches the client."""
+        self._out, self._piece, self._postponed = [], [], None
+        self._out_size = 0
+        self._release_output()
 
     # ------------------------------------------------------------ clients that do not keep up
 
@@ -194,8 +274,7 @@ class ClientOutput:
     def resume_writing(self) -> None:
         """The client took it (asyncio calls this)."""
         self._is_writable = True
-        self._context.account.update(self, self.stream.policy.name, 0)
-        self._drained()
+        self._caught_up()
 
     def _drained(self) -> None:
         """What had piled up is on its way."""
@@ -236,9 +315,7 @@ class ClientOutput:
     def _abort(self) -> None:
         """Drop what was not taken, and the connection."""
         self._is_closing = True
-        self._release_output()
-        self._out = []
-        self._out_size = 0
+        self._drop_output()
         self._context.account.update(self, self.stream.policy.name, 0)
         self._transport.abort()
 

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable, Hashable, Sequence
+from functools import partial
 from math import inf
 from typing import cast
 
@@ -133,9 +134,8 @@ class Connection(ClientOutput, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = self._is_closing = True
         self.is_watched = False
-        self._release_output()
+        self._drop_output()
         self._hangup.stop()
-        self._out = []
         context = self._context
         context.account.update(self, self.stream.policy.name, 0)
         if self.stream.phase is not Phase.CLOSED:
@@ -183,6 +183,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         while self._next_ready and not self._is_closing and not self.is_congested():
             self._next_ready = False
             self._is_busy = True
+            self._pace = None
             self._since = self._head_since = self._context.clock.monotonic()
             self._driver.start_next_exchange()
             try:
@@ -237,6 +238,10 @@ class Connection(ClientOutput, asyncio.Protocol):
         transport = self._transport
         if self._fin_seen or transport.is_closing():
             self._close_when_taken()
+            return
+        if self._must_wait():
+            self.hold_reading()
+            self._postponed = partial(self.close_gracefully, linger, linger_time)
             return
         self._is_closing = True
         self._release_output()
@@ -310,8 +315,8 @@ class Connection(ClientOutput, asyncio.Protocol):
 
     def _idle_due(self) -> float:
         gate = self._gate
-        if gate.request_complete:
-            return inf  # between two requests: the ROUTER is about to be read empty
+        if gate.request_complete or self._output_hold is not None:
+            return inf  # between two requests: the ROUTER is about to be read empty, or output goes at a pace
         timeout = self._context.config.header_timeout
         if gate.head_begun:
             return self._head_since + (timeout or inf)

@@ -20,6 +20,7 @@ from blastbeat.interfaces import (
     ExchangeView,
     InstanceView,
     NodeView,
+    Pace,
     RequestView,
     SessionView,
 )
@@ -64,6 +65,7 @@ class FakeClient:
         self.cuts = 0
         self.input_pauses: list[float] = []
         self.output_pauses: list[float] = []
+        self.pace: Pace | None = None
         self.on_send_data: Callable[[], None] = lambda: None
 
     @property
@@ -121,6 +123,9 @@ class FakeClient:
 
     def pause_output(self, seconds: float) -> None:
         self.output_pauses.append(seconds)
+
+    def pace_output(self, pace: Pace) -> None:
+        self.pace = pace
 
 
 class FakeRouter:

@@ -142,7 +142,7 @@ class Assembly:
         def all_of(key: str, kind: str) -> Sequence[object]:
             field = key.replace("-", "_")
             if whole is not None and _inherits(config, whole, key):
-                return cast(Sequence[object], getattr(whole, field))
+                return cast(Sequence[object], getattr(whole, "listed_filters" if key == "filters" else field))
             return [make(kind, ref) for ref in getattr(config, field)]
 
         selector = cast(Selector, make("selector", config.selector))
@@ -155,6 +155,7 @@ class Assembly:
             request_type=config.request_encoder.name.encode(),
             encode_request=_request_encoder(config, self._encoders, make),
             filters=cast(Sequence[Filter], all_of("filters", "filter")),
+            bandwidth=[*(whole.bandwidth if whole is not None else ()), *self._bandwidth(config)],
             node_authenticators=cast(
                 Sequence[NodeAuthenticator], all_of("node-authenticators", "node-authenticator")
             ),
@@ -165,6 +166,25 @@ class Assembly:
             tally=self._counters.tallies.of(config.name, config.route),
             whole=whole,
         )
+
+    def _bandwidth(self, config: VirtualHostConfig) -> list[Filter]:
+        """The filter that keeps `bandwidth`, where it is set."""
+        ref = bandwidth_filter(config)
+        if ref is None:
+            return []
+        try:
+            return [cast(Filter, self._registry.make("filter", ref))]
+        except ConfigError as error:
+            why = [replace(problem, message=f"{BY_FILTER}: {problem.message}") for problem in error.problems]
+            raise ConfigError([_located(problem, config, "bandwidth") for problem in why]) from None
+
+
+BY_FILTER = "it is kept by the filter of the plugin `limits`"
+
+
+def bandwidth_filter(config: VirtualHostConfig) -> PluginRef | None:
+    """What a virtualhost picks by `bandwidth`."""
+    return PluginRef("limits", {"download": f"{config.bandwidth}B/s"}) if config.bandwidth else None
 
 
 def _inherits(config: VirtualHostConfig, whole: VirtualHost, key: str) -> bool:

@@ -11,10 +11,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast
 
+from blastbeat.assembly import BY_FILTER, bandwidth_filter
 from blastbeat.config.build import Built, build
 from blastbeat.config.check import check
 from blastbeat.config.files import read_files
-from blastbeat.config.model import Config, PluginRef
+from blastbeat.config.model import Config, PluginRef, VirtualHostConfig
 from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
 from blastbeat.config.settings import Settings
 from blastbeat.errors import ConfigError, PluginError, Problem
@@ -70,6 +71,7 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
             for ref in default if isinstance(default, tuple) else (default,):
                 for problem in _examine(registry, kind, ref):
                     yield problem_of(settings.section, f"{key}, by default {ref.name}: {problem.message}")
+        yield from _examine_bandwidth(settings, host, registry)
     for route in built.routes:  # what it inherits was examined where it comes from
         for key, kind in _KIND_OF_KEY.items():
             yield from _examine_rows(route.settings, key, kind, registry)
@@ -83,6 +85,13 @@ def _examine_nodes(config: Config, registry: Registry) -> Iterator[Problem]:
                 selector, _ = _make(registry, "selector", policy.selector)
                 if selector is not None:
                     yield from hand_over(cast(Selector, selector), policy)
+
+
+def _examine_bandwidth(settings: Settings, host: VirtualHostConfig, registry: Registry) -> Iterator[Problem]:
+    ref = bandwidth_filter(host)
+    for problem in _examine(registry, "filter", ref) if ref is not None else ():
+        row = settings.given["bandwidth"][0][0]
+        yield problem_at(settings.section, row, f"{BY_FILTER}: {problem.message}", problem.hint)
 
 
 def _examine_rows(owner: Settings, key: str, kind: str, registry: Registry) -> Iterator[Problem]:

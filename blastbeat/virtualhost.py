@@ -60,6 +60,7 @@ class VirtualHost:
     they are made; None costs nothing."""
 
     __slots__ = (
+        "bandwidth",
         "config",
         "count",
         "encode_request",
@@ -67,6 +68,7 @@ class VirtualHost:
         "held",
         "host",
         "key",
+        "listed_filters",
         "name",
         "needs_view",
         "node_authenticators",
@@ -94,6 +96,7 @@ class VirtualHost:
         request_type: bytes,
         encode_request: Callable[[Request], bytes],
         filters: Sequence[Filter] = (),
+        bandwidth: Sequence[Filter] = (),
         node_authenticators: Sequence[NodeAuthenticator] = (),
         request_authenticators: Sequence[RequestAuthenticator] = (),
         count: SessionCount | None = None,
@@ -109,7 +112,10 @@ class VirtualHost:
         self.select = select
         self.request_type = request_type
         self.encode_request = encode_request
-        self.filters = tuple(filters)
+        self.bandwidth = tuple(bandwidth)
+        self.listed_filters = tuple(filters)
+        # What those that are listed answer is sent to clients too, so it comes behind what bounds that.
+        self.filters = filters = (*self.bandwidth, *self.listed_filters)
         self.node_authenticators = tuple(node_authenticators)
         self.request_authenticators = tuple(request_authenticators)
         self.node_names = tuple(node.name for node in config.nodes)

@@ -122,7 +122,8 @@ class Bandwidth(Filter):
     ) -> None:
         self._download = download
         self._client_download = client_download
-        self._uploads = [(each, each is client_upload) for each in (upload, client_upload) if each]
+        both = ((upload, False), (client_upload, True))
+        self._uploads = [(each, is_client) for each, is_client in both if each is not None]
 
     def on_output(self, view: RequestView) -> Pace | None:
         if self._client_download is None:

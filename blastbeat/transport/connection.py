@@ -180,7 +180,7 @@ class Connection(ClientOutput, asyncio.Protocol):
     def _pump(self) -> None:
         """One request after the other, in a loop: a thousand pipelined ones must not become recursion. None
         while the client does not take the responses it has: they would pile up."""
-        while self._next_ready and not self._is_closing and not self.is_congested():
+        while self._next_ready and not (self._is_closing or self._must_wait() or self.is_congested()):
             self._next_ready = False
             self._is_busy = True
             self._pace = None

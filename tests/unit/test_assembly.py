@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -61,8 +62,13 @@ class Shout:
         return request.target.upper()
 
 
-def build(*virtualhosts: VirtualHostConfig, plugin: Extras | None = None, **server: Any) -> Parts:
-    manager = PluginManager(load=(), plugins=[plugin or Extras()])
+def build(
+    *virtualhosts: VirtualHostConfig,
+    plugin: Extras | None = None,
+    disabled: Sequence[str] = (),
+    **server: Any,
+) -> Parts:
+    manager = PluginManager(load=(), plugins=[plugin or Extras()], disabled=disabled)
     manager.load()
     config = Config(ServerConfig(**{"zmq": LOOPBACK, **server}), virtualhosts)
     return build_parts(config, manager.build_registry(), Counters(), FakeClock())
@@ -177,6 +183,21 @@ def test_plugins_are_picked_by_name_with_their_options() -> None:
     assert [type(each) for each in built.filters] == [Refuse] and built.needs_view
     assert ("encoder", {"loud": 3}) in plugin.made
     assert b"shout" not in parts.decoders, "it reads nothing"
+
+
+def test_bandwidth_is_kept_by_a_filter_of_its_own() -> None:
+    plain, bounded = virtualhost("a.test"), virtualhost("b.test", bandwidth=125_000)
+    parts = build(plain, bounded, virtualhost("c.test", bandwidth=125, filters=(PluginRef("refuse"),)))
+    none, one, two = (each.filters for each in parts.virtualhosts)
+    assert not none and [type(each) for each in two][1:] == [Refuse]
+    assert [each.paces_output for each in parts.virtualhosts] == [(), one, two[:1]]
+
+
+def test_bandwidth_needs_the_filter_limits() -> None:
+    with pytest.raises(ConfigError) as raised:
+        build(virtualhost("a.test", bandwidth=1000), disabled=["limits"])
+    (problem,) = raised.value.problems
+    assert problem.key == "bandwidth" and "plugin `limits`" in problem.message
 
 
 @pytest.mark.parametrize(

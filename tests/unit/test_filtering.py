@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from blastbeat.events import CloseReason, Request, ResponseHead
+from blastbeat.filtering import MAX_PAUSE
 from blastbeat.interfaces import Answer, Filter, RequestView, Route
 from tests.helpers.engine import Engine, request_head, response_head, upload_head
 from tests.helpers.engine_fakes import FakeClient, GatedAuthenticator
@@ -297,3 +298,57 @@ def test_the_view_has_a_clock_and_counts() -> None:
     engine.clock.now += 5
     assert views[0].now() == engine.clock.now
     assert engine.counters["answers.plugin"] == 1
+
+
+# ---------------------------------------------------------------- paces
+
+
+class Pacer(Filter):
+    """Sets the pace it is given, or raises it."""
+
+    def __init__(self, pace: Any) -> None:
+        self.pace = pace
+
+    def on_output(self, view: RequestView) -> Any:
+        if isinstance(self.pace, Exception):
+            raise self.pace
+        return self.pace
+
+
+def paced_client(*filters: Filter) -> FakeClient:
+    engine, client = Engine(filters=filters), FakeClient()
+    engine.respond(engine.request(engine.stream(client)))
+    return client
+
+
+def test_of_several_paces_the_slowest_counts() -> None:
+    client = paced_client(Pacer(lambda n: n / 10), Pacer(None), Pacer(lambda n: 2.0), Filter())
+    assert client.pace is not None
+    assert (client.pace(10), client.pace(50)) == (2.0, 5.0)
+    assert client.pace(10**9) == MAX_PAUSE
+
+
+def test_without_a_pace_none_is_set() -> None:
+    assert paced_client(Filter()).pace is None and paced_client(Pacer(None)).pace is None
+
+
+@pytest.mark.parametrize("pace", [RuntimeError("oops"), 5])
+def test_a_filter_that_fails_to_set_a_pace_sets_none(pace: object, caplog: pytest.LogCaptureFixture) -> None:
+    assert paced_client(Pacer(pace)).pace is None
+    assert any(record.exc_info for record in caplog.records)
+
+
+@pytest.mark.parametrize("wait", [None, "soon", float("nan"), -1.0])
+def test_what_is_no_wait_is_none(wait: object) -> None:
+    client = paced_client(Pacer(lambda n: wait), Pacer(lambda n: 0.5))
+    assert client.pace is not None
+    assert (client.pace(1), client.pace(1)) == (0.5, 0.5)
+
+
+def test_own_answers_go_at_the_pace_of_those_that_let_the_request_pass() -> None:
+    engine, client = Engine(filters=[Pacer(lambda n: 1.0), Spy(Answer(403))]), FakeClient()
+    engine.request(engine.stream(client))
+    assert client.pace is not None
+    engine, client = Engine(filters=[Spy(Answer(403)), Pacer(lambda n: 1.0)]), FakeClient()
+    engine.request(engine.stream(client))
+    assert client.pace is None

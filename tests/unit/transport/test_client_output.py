@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from blastbeat.events import CloseReason
-from blastbeat.interfaces import Filter, RequestView
+from blastbeat.interfaces import Filter, Pace, RequestView
 from blastbeat.transport.client_output import DIRECT_WRITE, RESET_ON_CLOSE, WRITE_HIGH
 from blastbeat.transport.connection import Connection
+from blastbeat.transport.paced import PIECE
 from tests.helpers.engine import response_head
 from tests.helpers.settings import HOST
 from tests.helpers.transport_fakes import FakeTransport, Wire
@@ -313,4 +314,152 @@ def test_a_framed_response_to_http10_needs_no_reset(head: bytes) -> None:
     if not transport.is_closing() and connection.stream.exchange is not None:
         wire.say(connection, "abort", b"oops")
     assert not transport.is_aborted and not transport.socket.options
+    wire.close()
+
+
+# ---------------------------------------------------------------- filters that set a pace
+
+
+class Shared(Filter):
+    """One pace for all: `rate` bytes per second, each waits for those before it."""
+
+    def __init__(self, rate: float) -> None:
+        self.rate = rate
+        self.free_at = 0.0
+        self.asked = 0
+
+    def on_output(self, view: RequestView) -> Pace:
+        def pace(n: int) -> float:
+            now = view.now()
+            wait = max(0.0, self.free_at - now)
+            self.free_at = max(self.free_at, now) + n / self.rate
+            self.asked += n
+            return wait
+
+        return pace
+
+
+def paced(clients: int = 1, size: int = 200 * KIB) -> tuple[Wire, list[FakeTransport]]:
+    """Clients that share 100 KiB/s, and were sent `size` bytes each, all at once."""
+    wire = Wire(filters=[Shared(100.0 * KIB)])
+    transports = []
+    for _ in range(clients):
+        connection, transport = wire.connect()
+        transport.receive(GET)
+        wire.say(connection, "headers", response_head(length=size))
+        transports.append(transport)
+        wire.say(connection, "body", b"x" * size)
+        wire.drain()
+    return wire, transports
+
+
+def test_what_a_node_sends_at_once_goes_at_the_pace() -> None:
+    wire, (transport,) = paced()
+    for second in range(1, 3):
+        wire.loop.advance(1.0)
+        assert len(transport.output) == pytest.approx(second * 100 * KIB, rel=0.17)
+    wire.loop.advance(0.5)
+    assert transport.output.endswith(b"x" * 200 * KIB)
+    wire.close()
+
+
+def test_those_who_share_a_pace_take_turns() -> None:
+    """Also with one who comes later: it need not wait for what the others still have waiting."""
+    wire, transports = paced(clients=3)
+    wire.loop.advance(1.0)
+    before = [len(transport.output) for transport in transports]
+    wire.loop.advance(1.5)
+    for transport, size in zip(transports, before, strict=True):
+        assert abs(len(transport.output) - size - 50 * KIB) <= PIECE
+    connection, late = wire.connect()
+    late.receive(GET)
+    wire.respond(connection)
+    wire.loop.advance(0.6)
+    assert late.output.endswith(b"ok"), "each of the three had one piece before it, and no more"
+    wire.loop.advance(6.0)
+    assert all(transport.output.endswith(b"x" * 200 * KIB) for transport in transports)
+    wire.close()
+
+
+def test_the_next_request_waits_for_what_goes_at_a_pace() -> None:
+    wire, (transport,) = paced()
+    transport.receive(GET)
+    (connection,) = wire.connections
+    assert isinstance(connection, Connection)
+    wire.loop.advance(1.0)
+    assert connection.stream.exchange is None
+    wire.loop.advance(1.5)
+    assert connection.stream.exchange is not None
+    wire.close()
+
+
+def test_a_connection_closes_after_what_goes_at_a_pace() -> None:
+    wire = Wire(filters=[Shared(100.0 * KIB)])
+    connection, transport = wire.connect()
+    transport.receive(GET_10)
+    wire.say(connection, "headers", response_head())
+    wire.say(connection, "body", b"x" * 200 * KIB)
+    wire.say(connection, "end")
+    wire.loop.advance(1.0)
+    assert not transport.has_sent_fin and len(transport.output) < 130 * KIB
+    wire.loop.advance(1.5)
+    assert transport.has_sent_fin and transport.output.endswith(b"x" * 200 * KIB)
+    wire.close()
+
+
+def test_keep_alive_does_not_end_what_goes_at_a_pace() -> None:
+    wire = Wire(filters=[Shared(1.0 * KIB)], policy={"keep_alive": 10.0})
+    connection, transport = wire.connect()
+    transport.receive(GET)
+    wire.respond(connection, b"x" * 64 * KIB)
+    wire.loop.advance(40.0)
+    assert not transport.has_sent_fin and not transport.is_lost
+    wire.loop.advance(30.0)
+    assert transport.output.endswith(b"x" * 64 * KIB)
+    wire.close()
+
+
+def test_a_client_that_takes_nothing_uses_up_no_pace() -> None:
+    wire, (transport,) = paced(size=0)
+    (shared,) = wire.engine.virtualhost.filters
+    assert isinstance(shared, Shared)
+    transport.room = 0
+    transport.receive(GET)
+    (connection,) = wire.connections
+    assert isinstance(connection, Connection)
+    wire.respond(connection, b"x" * 200 * KIB)
+    wire.loop.advance(10.0)
+    assert shared.asked < 120 * KIB, "what the transport buffers, and a piece"
+    transport.take()
+    wire.loop.advance(3.0)
+    assert transport.output.endswith(b"x" * 200 * KIB)
+    wire.close()
+
+
+def test_what_goes_at_a_pace_counts_for_memory() -> None:
+    wire, (transport,) = paced()
+    assert wire.context.account.total > 150 * KIB
+    wire.loop.advance(3.0)
+    assert wire.context.account.total == 0
+    wire.close()
+
+
+def test_a_client_that_leaves_takes_what_waited_for_it_along() -> None:
+    wire, (transport,) = paced()
+    (shared,) = wire.engine.virtualhost.filters
+    assert isinstance(shared, Shared)
+    asked = shared.asked
+    transport.lose()
+    assert shared.asked == asked, "nobody waits for what was never sent"
+    wire.close()
+
+
+def test_another_request_of_the_connection_has_a_pace_of_its_own() -> None:
+    wire, (transport,) = paced(size=10)
+    (shared,) = wire.engine.virtualhost.filters
+    assert isinstance(shared, Shared)
+    asked = shared.asked
+    transport.receive(b"GET / HTTP/1.1\r\nHost: nobody.test\r\n\r\n")
+    wire.loop.run()
+    assert b" 404 " in transport.output and shared.asked == asked
     wire.close()

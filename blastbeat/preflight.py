@@ -75,6 +75,7 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
     for route in built.routes:  # what it inherits was examined where it comes from
         for key, kind in _KIND_OF_KEY.items():
             yield from _examine_rows(route.settings, key, kind, registry)
+        yield from _examine_bandwidth(route.settings, route.config.policy, registry)
 
 
 def _examine_nodes(config: Config, registry: Registry) -> Iterator[Problem]:

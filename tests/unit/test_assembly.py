@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from blastbeat import hookimpl
 from blastbeat.assembly import BEST_DRIVER, Parts, build_parts
-from blastbeat.config.model import Address, Config, NodeRef, PluginRef, ServerConfig, VirtualHostConfig
+from blastbeat.config.model import (
+    Address,
+    Config,
+    NodeRef,
+    PluginRef,
+    RouteConfig,
+    ServerConfig,
+    VirtualHostConfig,
+)
 from blastbeat.counters import Counters
 from blastbeat.errors import ConfigError, PluginError
 from blastbeat.events import Request
@@ -191,6 +200,18 @@ def test_bandwidth_is_kept_by_a_filter_of_its_own() -> None:
     none, one, two = (each.filters for each in parts.virtualhosts)
     assert not none and [type(each) for each in two][1:] == [Refuse]
     assert [each.paces_output for each in parts.virtualhosts] == [(), one, two[:1]]
+
+
+def test_a_route_keeps_the_bandwidth_of_its_virtualhost() -> None:
+    """And its own besides; whether it inherits the filters that are listed or has others."""
+    host = virtualhost("a.test", bandwidth=1000, filters=(PluginRef("refuse"),))
+    plain = replace(host, route="/a", bandwidth=0)
+    bare = replace(host, route="/b", bandwidth=500, filters=())
+    routes = (RouteConfig("/a", plain, "/a"), RouteConfig("/b", bare, "/b"))
+    whole, one, other = build(replace(host, routes=routes)).virtualhosts
+    assert one.filters == whole.filters and len(whole.filters) == 2
+    assert other.filters[0] is whole.filters[0] and len(other.filters) == 2
+    assert type(other.filters[1]) is not Refuse
 
 
 def test_bandwidth_needs_the_filter_limits() -> None:

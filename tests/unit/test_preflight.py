@@ -145,3 +145,10 @@ def test_in_ini_too(tmp_path: Path) -> None:
 def test_an_unreadable_file_is_a_problem_not_an_exception(tmp_path: Path) -> None:
     (problem, *_) = examine_file(tmp_path, {})
     assert problem.severity == "error" and "cannot be read" in problem.message
+
+
+def test_bandwidth_needs_the_filter_limits(tmp_path: Path) -> None:
+    disabled = '[plugins]\ndisabled = ["limits"]\n'
+    assert errors(tmp_path, SERVER + HOST + "bandwidth = 1000\n") == []
+    (problem,) = errors(tmp_path, SERVER + HOST + "bandwidth = 1000\n" + disabled)
+    assert (problem.line, problem.key) == (6, "bandwidth") and "plugin `limits`" in problem.message

@@ -205,6 +205,9 @@ class FilterContract:
             check_decision(subject.on_request(view))
             head = ResponseHead(1, 200, b"OK", [(b"Content-Type", b"text/plain")], length=3)
             assert isinstance(subject.on_response(view, head), ResponseHead)
+            pace = subject.on_output(view)
+            wait = pace(1000) if pace is not None else 0
+            assert isinstance(wait, int | float) and wait >= 0, f"what on_output returned said {wait!r}"
             for direction in ("in", "out"):
                 pause = subject.on_data(view, direction, 1000)
                 assert isinstance(pause, int | float) and pause >= 0, f"on_data returned {pause!r}"

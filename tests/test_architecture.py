@@ -23,6 +23,7 @@ LEVELS = {
     "blastbeat.headers": 1,
     "blastbeat.paths": 1,
     "blastbeat.views": 1,
+    "blastbeat.verdicts": 1,
     "blastbeat.interfaces": 1,
     "blastbeat.gates": 1,
     "blastbeat.config": 1,

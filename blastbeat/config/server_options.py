@@ -24,7 +24,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         AddressKind(for_clients=True),
         explanation="Addresses to accept HTTP clients on, for virtualhosts without addresses of their own. "
         "With `proxy-protocol` behind it, whoever connects begins with a PROXY protocol header (v1 or v2), "
-        "which is believed from `trusted-proxies`. "
+        "and must be one of `trusted-proxies`. "
         "A PRIORITY after the address, as the original had it, is accepted and ignored.",
         example="0.0.0.0:8080",
         repeated=True,
@@ -80,7 +80,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "uid",
         Account(),
-        explanation="User to become once everything is bound, where the server was started as root.",
+        explanation="User to become, for good and with the server's files, once everything is bound; "
+        "only where the server was started as root.",
         example="www-data",
         restart=True,
     ),
@@ -103,7 +104,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "connections",
         Count(),
-        explanation="Client connections at the same time, idle ones too; one more is closed at once.",
+        explanation="Client connections at the same time, idle ones too; one more is closed at once. "
+        "The limit of open files is raised to what they need.",
         example="20000",
         minimum=1,
         maximum=10_000_000,
@@ -231,7 +233,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "trusted-proxies",
         NetworkKind(),
-        explanation="Addresses or networks whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed.",
+        explanation="Addresses or networks whose `Forwarded`, `X-Forwarded-*` and `X-Real-IP` are believed, "
+        "and their PROXY headers on `proxy-protocol` addresses, where nobody else gets in.",
         example="10.0.0.0/8",
         repeated=True,
         may_be_empty=True,

@@ -24,12 +24,13 @@ MAX_LENGTH_DIGITS = 18
 TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]"
 TEXT = rb"[\t\x20-\x7e\x80-\xff]"  # what may stand in a field value or a reason: RFC 9110 §5.5, no other CTL
 
-# One pass checks the whole head and finds its end. The possessive quantifiers keep hostile input linear.
+# One pass checks the whole head and finds its end. The possessive quantifiers keep hostile input linear. None
+# stands behind a group: where its last round fails halfway, CPython 3.11.2 (Debian 12) goes on in its middle.
 _HEAD = re.compile(
     rb"HTTP/1\.[0-9] ([1-5][0-9][0-9])(?: (%(text)s*+))?\r?\n"
-    rb"((?:%(token)s++:%(text)s*+\r?\n)*+)\r?\n" % {b"text": TEXT, b"token": TOKEN}
+    rb"((?:%(token)s++:%(text)s*+\r?\n)*)\r?\n" % {b"text": TEXT, b"token": TOKEN}
 )
-_FIELD = re.compile(rb"([^:]++):[ \t]*+([^ \t\r\n]*+(?:[ \t]++[^ \t\r\n]++)*+)[ \t]*+\r?\n")
+_FIELD = re.compile(rb"([^:]++):[ \t]*+([^ \t\r\n]*+(?:[ \t]++[^ \t\r\n]++)*)[ \t]*+\r?\n")
 _HEAD_END = re.compile(rb"\n\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] [1-5][0-9][0-9](?: %s*+)?" % TEXT)

@@ -10,7 +10,7 @@ import pytest
 
 from blastbeat.system.accounts import Account, UnknownAccount, find_account
 
-US = pwd.getpwuid(os.geteuid())
+US = pwd.getpwuid(0)  # there is one everywhere, also where we have no entry
 GROUP = grp.getgrgid(US.pw_gid)
 NOBODY = "no-such-account-here"
 FREE = 3_999_999_999  # a number no account has

@@ -26,6 +26,7 @@ BAD_CONFIG = 78
 
 _COMMANDS = {
     "serve": "accept clients and forward them to nodes (also plain: blastbeat FILE)",
+    "reload": "let a running server read its configuration again",
     "check": "say everything that is wrong with a configuration",
     "plugins": "list every plugin, where it comes from and what it offers",
     "demo": "a server and a node of its own, to look at in a browser",
@@ -78,7 +79,7 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=_Formatter,
             allow_abbrev=False,
         )
-    for name in ("serve", "check", "plugins"):
+    for name in ("serve", "reload", "check", "plugins"):
         parsers[name].add_argument("config", nargs="?", metavar="CONFIG", help="a .toml or .ini file")
     for name in _COMMANDS:
         parsers[name].add_argument(
@@ -89,6 +90,9 @@ def build_parser() -> argparse.ArgumentParser:
     serve.add_argument("--zmq", metavar="ENDPOINT", help="await nodes here instead of `zmq`")
     serve.add_argument("--access-log", metavar="TARGET", help="stderr, off or a file, for `access-log`")
     serve.add_argument("--log-format", choices=("text", "json"), help="how both logs are written")
+    reload = parsers["reload"]
+    reload.add_argument("--dry-run", action="store_true", help="print what is different, change nothing")
+    reload.add_argument("--json", action="store_true", help="print it as JSON")
     demo = parsers["demo"]
     demo.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default 8080; 0: any)")
     demo.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default %(default)s")

@@ -104,6 +104,15 @@ class Reloader:
                 draft = await self.drafter.draft(config, self._former)
             return Reload(draft.difference, draft.problems, self._server.generation)
 
+    async def answer(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
+        """The command `reload` of the control socket; with `dry-run` it only compares. A bad configuration is
+        an answer, too; whatever else keeps the server from it is raised."""
+        try:
+            done = await (self.compare() if arguments.get("dry-run") else self.reload())
+        except ConfigError as error:
+            return {"applied": False, "refused": [str(problem) for problem in error.problems]}
+        return done.as_json()
+
     async def _reload(self, config: Config | None) -> Reload:
         server = self._server
         self._refuse_while_stopping()

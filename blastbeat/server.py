@@ -195,6 +195,7 @@ class Server:
         for listener in self._listeners:
             await listener.start()
         self.reloader.start(tasks)
+        self.control.handle("reload", self.reloader.answer)
         if handle_signals:
             await tasks.start(self._watch_signals)
         await self.control.start(tasks)

@@ -44,11 +44,13 @@ def allow_descriptors(config: Config, limits: Limits = resource) -> str:
     `connections` that the configuration says; where it says none, those that `sessions` needs.
     """
     server = config.server
-    # 0 means no limit: the sessions are then all that is known.
-    wanted = needed_descriptors(config, max(server.connections, server.sessions))
+    asked = server.connections if "connections" in server.origins else 0
+    needed = needed_descriptors(config, asked or min(server.sessions, server.connections or server.sessions))
+    if server.connections:
+        wanted = needed_descriptors(config, server.connections)
+    else:  # no limit: as many as there may be
+        wanted = max(needed, limits.getrlimit(limits.RLIMIT_NOFILE)[1])
     allowed = _raise_to(wanted, limits)
-    asked = server.connections if "connections" in server.origins else server.sessions
-    needed = needed_descriptors(config, asked)
     if allowed >= needed:
         return ""
     return (

@@ -211,3 +211,24 @@ def test_clients_that_leave_at_any_byte_disturb_nobody(stage: Stage) -> None:
     client = stage.client()
     client.send(v1("198.51.100.8"))
     stage.exchange(node, client)
+
+
+def test_with_the_loop_that_serve_uses(stage: Stage) -> None:
+    """uvloop where it is installed: the socket changes hands there just as well."""
+    endpoint = f"ipc://{stage.folder}/nodes"
+    process = stage.serve_process(stage.configure({**PROXIED, "zmq": endpoint}))
+    address = ("127.0.0.1", process.wait_ready())
+    node, client = stage.node(endpoint=endpoint), stage.client(address=address)
+    client.send(v2("198.51.100.7", 4711)[:20])
+    stranger = stage.client(address=address)
+    stranger.get()
+    stranger.expect_eof()
+    client.send(v2("198.51.100.7", 4711)[20:] + request_head("/first"))
+    request = node.expect_request()
+    assert (request["REMOTE_ADDR"], request["REMOTE_PORT"]) == ("198.51.100.7", "4711")
+    node.respond(request.sid, b"x" * 1_000_000)  # more than is written at once
+    assert len(client.read_response().body) == 1_000_000
+    stage.exchange(node, client, "/second")
+    client.half_close()
+    client.expect_eof()
+    node.expect_end(request.sid)

@@ -83,7 +83,12 @@ def test_connections_that_nobody_asked_for_are_no_reason_to_warn() -> None:
     assert limits.limits == (4096, 4096)
 
 
-def test_no_limit_means_at_least_the_sessions() -> None:
-    limits = Limits(64, 4096)
+@pytest.mark.parametrize("hard", [4096, ENDLESS])
+def test_no_limit_means_as_many_as_may_be(hard: int) -> None:
+    limits = Limits(64, hard)
     assert allow_descriptors(make_config(0), limits) == ""
-    assert limits.limits[0] == needed_descriptors(make_config(), 1000)
+    assert limits.limits[0] == (4096 if hard == 4096 else needed_descriptors(make_config(), 1000))
+    too_few = Limits(64, 1000)
+    assert f"LimitNOFILE={needed_descriptors(make_config(), 1000)}" in allow_descriptors(
+        make_config(0), too_few
+    )

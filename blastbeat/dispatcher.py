@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from blastbeat.counters import NO_STATUS, STATUS_COUNTERS, Counters
 from blastbeat.errors import NodeError
@@ -29,18 +29,21 @@ from blastbeat.sessions import Sessions
 from blastbeat.stream import Stream
 from blastbeat.virtualhost import VirtualHost
 
-if TYPE_CHECKING:
-    from blastbeat.admission import Admission
-
 log = logging.getLogger(__name__)
 
 Decode = Callable[[Buffer], NodeEvent]
 
 
+class Admits(Protocol):
+    """Takes each new exchange of a stream as far as it goes."""
+
+    def admit(self, stream: Stream, exchange: Exchange) -> None: ...
+
+
 class Dispatcher:
     """One per server. `session_share`, `credit`: bytes. `flush` writes out what connections have gathered."""
 
-    admission: Admission  # set right after both exist: each needs the other
+    admission: Admits  # set right after both exist: each needs the other
 
     def __init__(
         self,

@@ -40,14 +40,15 @@ class Holding:
 
     def hold(self, stream: Stream, exchange: Exchange, queue: HoldQueue) -> None:
         """No instance is available: the request waits for one, where there is room for it."""
+        virtualhost = stream.virtualhost
+        assert virtualhost is not None
         if queue.is_full():
             self._counters.add("requests.held-refused")
+            virtualhost.tally.hit("hold-queue")
             detail = f"no instance available, and {queue.limit} requests wait for one already"
             stream.fail(exchange.none_left, CloseReason.LIMIT, detail)
             return
         self._counters.add("requests.held")
-        virtualhost = stream.virtualhost
-        assert virtualhost is not None
         lane = queue.put(exchange, stream)
         self.size += 1
         for name in lane.names:

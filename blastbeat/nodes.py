@@ -265,7 +265,7 @@ class NodeTable:
         """Available or not, and who must hear of it."""
         if instance.is_gone:
             return
-        why_not = self._why_unavailable(instance, now)
+        why_not = self.why_unavailable(instance, now)
         was_available, instance.is_available = instance.is_available, not why_not
         instance.is_steady = instance.is_available and instance.is_verified
         if instance.is_available and not was_available:
@@ -284,7 +284,8 @@ class NodeTable:
             self._counters.add("nodes.silent")
             self.sink.instance_silent(instance, why_not)
 
-    def _why_unavailable(self, instance: Instance, now: float) -> str:
+    def why_unavailable(self, instance: Instance, now: float) -> str:
+        """In words; empty where it is available. It must not be gone."""
         if instance.draining:
             return "drains"
         if self._roster.is_leaving(instance.node):

@@ -25,6 +25,7 @@ from blastbeat.events import CloseReason
 from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
+from blastbeat.monitoring import Monitoring
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.reload_draft import Load
 from blastbeat.reloading import Reload, Reloader
@@ -74,11 +75,14 @@ class Server:
         self._load = load
         self._clock = SystemClock()
         self._lifecycle = Lifecycle()
-        self._started_at = 0.0
+        self.started_at = 0.0
+        self.loaded_at = self._clock.wall()
+        self.generation = 1
         self._listeners: list[Listener] = []
         self._open: set[Accepted] = set()
         self.wiring: Wiring | None = None
         self.control = ControlSocket(config.server.control)
+        self.monitoring = Monitoring(self, self._clock)
         self.figures_log: FiguresLog
         self.logs = ServerLogs()
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -163,9 +167,10 @@ class Server:
             wiring.timers.close()
             self.bindings.close()
             self.control.close()
+            await self.monitoring.close()
             self.passed.close()
             self.notifier.close()
-            if self._started_at:
+            if self.started_at:
                 self._tell(self._lifecycle.server_stopped)
             self.logs.close_access_log()
             tasks.cancel_scope.cancel()
@@ -187,6 +192,7 @@ class Server:
         self.control.open()
         for listener in self._listeners:
             self.addresses += await listener.open()
+        await self.monitoring.open()
         for router in parts.routers.values():
             self.endpoints += router.open()
             router.start(self._loop)
@@ -199,7 +205,8 @@ class Server:
         if handle_signals:
             await tasks.start(self._watch_signals)
         await self.control.start(tasks)
-        self._started_at = self._clock.wall()
+        await self.monitoring.start()
+        self.started_at = self._clock.wall()
         self._tell(self._lifecycle.server_started)
         self.figures_log.set_period(self.config.server.stats_freq)
         if ready is not None:
@@ -289,7 +296,7 @@ class Server:
         if notice is not None:
             notice(
                 ServerView(
-                    self._started_at,
+                    self.started_at,
                     tuple(map(str, self.addresses)),
                     tuple(self.endpoints),
                     tuple(each.name for each in self.config.virtualhosts),

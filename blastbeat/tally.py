@@ -69,9 +69,17 @@ class Tally:
             if limit is not None:
                 self.hit(limit)
 
-    def hit(self, limit: str) -> None:
+    def hit(self, limit: str, times: int = 1) -> None:
         """A limit was hit: one word of the code's, never a client's."""
-        self.limits[limit] = self.limits.get(limit, 0) + 1
+        self.limits[limit] = self.limits.get(limit, 0) + times
+
+    def absorb(self, other: Tally) -> None:
+        """Add the sums of `other`."""
+        self.answers = [mine + theirs for mine, theirs in zip(self.answers, other.answers, strict=True)]
+        self.bytes_in += other.bytes_in
+        self.bytes_out += other.bytes_out
+        for limit, times in other.limits.items():
+            self.hit(limit, times)
 
 
 class Durations:

@@ -66,8 +66,8 @@ class Wiring:
         )
         self._clock, self._counters, self._loop, self._tasks = clock, counters, loop, tasks
         self._date = DateField()
-        self.dispatcher.admission = Admission(
-            parts.hosts, self.sessions, self.dispatcher, self._spawn, randomness.hex_id
+        self.admission = self.dispatcher.admission = Admission(
+            parts.hosts, self.sessions, self.dispatcher, self.spawn, randomness.hex_id
         )
         self.dispatcher.virtualhosts = parts.virtualhosts
         self.dispatcher.pages = parts.pages.of(config.defaults)
@@ -111,7 +111,8 @@ class Wiring:
             loop=self._loop,
         )
 
-    def _spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+    def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
+        """Run what is awaited for one request; what is returned cancels it."""
         scope = anyio.CancelScope()
         self._tasks.start_soon(_isolated, work, scope)
         return scope.cancel

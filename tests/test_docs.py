@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import ast
 import re
+import runpy
 from pathlib import Path
 
 import pytest
@@ -77,6 +78,12 @@ def test_each_counter_is_documented(name: str, meaning: str) -> None:
 
 def test_no_other_counter_is_documented() -> None:
     assert set(re.findall(r"^\| `([^`]+)` \|", reference("counters.md"), re.MULTILINE)) == set(COUNTERS)
+
+
+def test_the_page_of_metrics_is_the_one_that_is_made() -> None:
+    folder = str(REFERENCE)
+    page = runpy.run_path(f"{folder}/make_metrics.py")["page"]()
+    assert reference("metrics.md") == page
 
 
 def command_parsers() -> dict[str, argparse.ArgumentParser]:

@@ -70,6 +70,10 @@ class OutputAccount:
             self._sizes[connection] = (virtualhost, size)
             self._add(virtualhost, size)
 
+    def queued(self, virtualhost: str) -> int:
+        """What clients of `virtualhost` have queued, as of the last look at each."""
+        return self._sums.get(virtualhost, 0)
+
     def enforce(self, virtualhost: str, limit: int) -> None:
         """Close the largest queue of `virtualhost` while its sum is over `limit`, or of the whole server."""
         if limit and self._sums.get(virtualhost, 0) > limit:

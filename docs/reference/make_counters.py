@@ -11,9 +11,9 @@ HEAD = """\
 
 <!-- Written by docs/reference/make_counters.py from blastbeat/counters.py: change the words there. -->
 
-Plain integers that only grow, counted by one server from its start. Everything that is dropped or refused is
-counted, by reason. Names are `<what>.<how>.<reason>`. For now they are read in the server's own process, as
-`Server.counters`.
+Plain integers that only grow, counted by one server from its start. Everything that is dropped or refused
+is counted, by reason. Names are `<what>.<how>.<reason>`. [`status.json`](status.md) and `blastbeat status
+--json` tell them under `counters`, [`/metrics`](metrics.md) as `blastbeat_<what>_<how>_total`.
 
 | counter | counts |
 | --- | --- |

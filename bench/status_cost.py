@@ -16,9 +16,9 @@ from typing import TypeVar
 import anyio
 
 from blastbeat.config.model import Config, NodeRef, ServerConfig, VirtualHostConfig
-from blastbeat.metrics import prepare, take_snapshot
+from blastbeat.monitoring.metrics import prepare, take_snapshot
+from blastbeat.monitoring.status import DEFAULT_LIMIT, Query
 from blastbeat.server import Server
-from blastbeat.status import DEFAULT_LIMIT, Query
 
 T = TypeVar("T")
 ROUNDS = 5

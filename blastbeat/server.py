@@ -25,7 +25,7 @@ from blastbeat.events import CloseReason
 from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
-from blastbeat.monitoring import Monitoring
+from blastbeat.monitoring.service import Monitoring
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.reload_draft import Load
 from blastbeat.reloading import Reload, Reloader

@@ -82,15 +82,9 @@ LEVELS = {
     "blastbeat.server": 8,
     "blastbeat.preflight": 8,
     "blastbeat.figures": 8,
+    "blastbeat.monitoring": 8,
     "blastbeat.log_file": 8,
     "blastbeat.log_writer": 8,
-    "blastbeat.node_status": 8,
-    "blastbeat.process_figures": 8,
-    "blastbeat.status": 8,
-    "blastbeat.status_site": 8,
-    "blastbeat.metric_families": 8,
-    "blastbeat.metrics": 8,
-    "blastbeat.monitoring": 8,
     "blastbeat.logs": 8,
     "blastbeat.server_logs": 8,
     "blastbeat.testing": 8,
@@ -114,7 +108,7 @@ OWNERS = {
     "tomli": ("blastbeat.config",),
     "h11": ("blastbeat.plugins",),
     "wsproto": ("blastbeat.plugins",),
-    "prometheus_client": ("blastbeat.metrics",),
+    "prometheus_client": ("blastbeat.monitoring.metrics",),
 }
 # Passed in below the transport: clocks, randomness, the event loop.
 ONLY_FROM_TRANSPORT_UP = ("time", "random", "secrets", "uuid", "asyncio", "anyio", "threading", "selectors")

@@ -1,17 +1,17 @@
-"""Write metrics.md from blastbeat/metric_families.py: `python docs/reference/make_metrics.py`."""
+"""Write metrics.md from blastbeat/monitoring/families.py: `python docs/reference/make_metrics.py`."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from blastbeat.metric_families import DURATION, DURATION_TEXT, FAMILIES, OTHER, PREFIX
-from blastbeat.metrics import MAX_LABELLED
+from blastbeat.monitoring.families import DURATION, DURATION_TEXT, FAMILIES, OTHER, PREFIX
+from blastbeat.monitoring.metrics import MAX_LABELLED
 from blastbeat.tally import DURATION_BOUNDS
 
 HEAD = f"""\
 # Metrics
 
-<!-- Written by docs/reference/make_metrics.py from blastbeat/metric_families.py: change the words there. -->
+<!-- Written by docs/reference/make_metrics.py from blastbeat/monitoring/families.py: change it there. -->
 
 What `/metrics` tells at the address of [`stats-bind`](configuration.md): Prometheus' text format, or
 OpenMetrics for whoever asks for it. It needs the package prometheus-client: `pip install

@@ -10,7 +10,7 @@ from typing import Any, cast
 
 from blastbeat.config.model import Address, Config, ServerConfig
 from blastbeat.figures import take_figures
-from blastbeat.status import Query, RunningServer, take_status
+from blastbeat.monitoring.status import Query, RunningServer, take_status
 from blastbeat.transport.outputs import OutputAccount
 from tests.helpers.engine import Engine
 

@@ -12,8 +12,8 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
-from blastbeat import monitoring
 from blastbeat.errors import StartError
+from blastbeat.monitoring import service
 from blastbeat.transport.control_client import ask
 from tests.helpers.client import RawClient, Response
 from tests.helpers.control import config_of
@@ -247,6 +247,6 @@ def test_an_address_in_use(stage: Stage) -> None:
 
 
 def test_without_prometheus_client_the_start_warns(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(monitoring.importlib.util, "find_spec", lambda _: None)  # type: ignore[attr-defined]
+    monkeypatch.setattr(service.importlib.util, "find_spec", lambda _: None)  # type: ignore[attr-defined]
     [warning] = serve(stage).server.warnings
     assert "blastbeat[metrics]" in warning

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from blastbeat.counters import COUNTERS
-from blastbeat.node_status import STATES, UP
+from blastbeat.monitoring.node_status import STATES, UP
 
 PREFIX = "blastbeat_"
 

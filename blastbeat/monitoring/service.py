@@ -27,10 +27,10 @@ from blastbeat.exchange import Exchange
 from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.lifecycle import Lifecycle
-from blastbeat.metrics import prepare, take_snapshot
+from blastbeat.monitoring.metrics import prepare, take_snapshot
+from blastbeat.monitoring.site import StatusSite
+from blastbeat.monitoring.status import Query, RunningServer, take_status, wiring_of
 from blastbeat.sessions import Sessions
-from blastbeat.status import Query, RunningServer, take_status, wiring_of
-from blastbeat.status_site import StatusSite
 from blastbeat.stream import Stream
 from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener

@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
-from blastbeat import metrics
-from blastbeat.metric_families import DURATION, FAMILIES, OTHER, PREFIX
-from blastbeat.metrics import prepare, take_snapshot
+from blastbeat.monitoring import metrics
+from blastbeat.monitoring.families import DURATION, FAMILIES, OTHER, PREFIX
+from blastbeat.monitoring.metrics import prepare, take_snapshot
 from blastbeat.tally import DURATION_BOUNDS
 from tests.helpers.engine import Engine
 from tests.helpers.settings import HOST

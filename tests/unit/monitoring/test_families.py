@@ -7,8 +7,8 @@ import re
 import pytest
 
 from blastbeat.counters import COUNTERS
-from blastbeat.metric_families import BY_LAST_WORD, FAMILIES, OTHER, Family, Snapshot
-from blastbeat.node_status import STATES
+from blastbeat.monitoring.families import BY_LAST_WORD, FAMILIES, OTHER, Family, Snapshot
+from blastbeat.monitoring.node_status import STATES
 from blastbeat.tally import DURATION_BOUNDS
 
 NO_ANSWERS = dict.fromkeys(("none", "1xx", "2xx", "3xx", "4xx", "5xx"), 0)

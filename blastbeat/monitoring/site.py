@@ -18,7 +18,7 @@ from urllib.parse import parse_qsl
 from blastbeat.errors import ClientError, ControlError
 from blastbeat.events import CloseReason, RequestHead
 from blastbeat.interfaces import Answer
-from blastbeat.status import Query
+from blastbeat.monitoring.status import Query
 from blastbeat.vhosts import parse_authority
 
 TakeStatus: TypeAlias = Callable[[Query], Mapping[str, Any]]
@@ -132,7 +132,7 @@ def _is_address(host: str) -> bool:
 
 @cache
 def _read(name: str) -> bytes:
-    return files("blastbeat").joinpath("status_page", name).read_bytes()
+    return files("blastbeat.monitoring").joinpath("page", name).read_bytes()
 
 
 def _text(status: int, text: str, *headers: tuple[bytes, bytes]) -> Answer:

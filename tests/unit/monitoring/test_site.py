@@ -12,8 +12,8 @@ import pytest
 
 from blastbeat.events import CloseReason, RequestHead
 from blastbeat.interfaces import Answer
-from blastbeat.status import Query
-from blastbeat.status_site import FILES, PLACES, StatusSite
+from blastbeat.monitoring.site import FILES, PLACES, StatusSite
+from blastbeat.monitoring.status import Query
 
 HOST = b"127.0.0.1:9180"
 

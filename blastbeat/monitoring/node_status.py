@@ -55,7 +55,7 @@ def _describe_instance(
     instance: Instance, table: NodeTable, users: Iterable[VirtualHost], now: float
 ) -> dict[str, Any]:
     view, state = instance.view, state_of(instance)
-    refused = [] if instance.is_gone else [user.name for user in users if user.name not in instance.allowed]
+    refused = [] if instance.is_gone else [user for user in users if user.key not in instance.allowed]
     return {
         "identity": view.identity,
         "address": instance.address or "",
@@ -65,7 +65,7 @@ def _describe_instance(
         "sessions": view.sessions,
         "queued_bytes": view.queued_bytes,
         "capabilities": _words(instance),
-        "refused_by": list(dict.fromkeys(refused))[:MAX_NAMES],
+        "refused_by": [" ".join(user.key).rstrip() for user in refused[:MAX_NAMES]],
     }
 
 

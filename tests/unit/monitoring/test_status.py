@@ -8,9 +8,10 @@ from typing import Any
 import pytest
 
 from blastbeat import __version__
-from blastbeat.config.model import Address, NodeRef, VirtualHostConfig
+from blastbeat.config.model import Address, NodeRef, RouteConfig, VirtualHostConfig
 from blastbeat.errors import ControlError
-from blastbeat.status import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAMED, Query, wiring_of
+from blastbeat.monitoring.status import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAMED, Query, wiring_of
+from blastbeat.routes import RouteTable
 from blastbeat.virtualhost import VirtualHost
 from tests.helpers.engine import Engine, request_head, upload_head
 from tests.helpers.engine_fakes import encode_plainly, take_first
@@ -101,11 +102,18 @@ def test_requests_of_no_virtualhost_are_told_apart() -> None:
 
 
 def route_of(engine: Engine, name: str, *nodes: str) -> VirtualHost:
-    """Another part of the virtualhost, as routes are."""
-    config = VirtualHostConfig(HOST, route=name, nodes=tuple(map(NodeRef, nodes)))
+    """A route of the engine's virtualhost."""
+    whole = engine.virtualhost
+    policy = VirtualHostConfig(HOST, route=name, nodes=tuple(map(NodeRef, nodes)))
     route = VirtualHost(
-        config, engine.table, select=take_first, request_type=b"uwsgi", encode_request=encode_plainly
+        policy,
+        engine.table,
+        select=take_first,
+        request_type=b"uwsgi",
+        encode_request=encode_plainly,
+        whole=whole,
     )
+    whole.routes = RouteTable([(RouteConfig(name, policy, path=name), route)], HOST)
     engine.dispatcher.virtualhosts += (route,)
     return route
 
@@ -127,8 +135,10 @@ def test_routes_stand_below_their_virtualhost() -> None:
 def test_it_is_down_when_a_part_of_it_has_no_node(
     here: list[str], route_nodes: tuple[str, ...], state: str
 ) -> None:
-    stage = StatusStage(Engine(here=dict.fromkeys(here, "")))
+    stage = StatusStage(Engine(here={}))
     route_of(stage.engine, "/part", *route_nodes)
+    for identity in here:
+        stage.engine.node(identity)
     status = stage.status()
     assert status["virtualhosts"][0]["state"] == state
     assert status["virtualhosts_without_node"] == (state == "down")

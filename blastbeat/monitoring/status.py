@@ -16,8 +16,8 @@ from blastbeat.config.model import Address, Config
 from blastbeat.counters import Counters
 from blastbeat.errors import ControlError
 from blastbeat.figures import Figures
-from blastbeat.node_status import available_instances, describe_node, users_of
-from blastbeat.process_figures import process_figures
+from blastbeat.monitoring.node_status import available_instances, describe_node, users_of
+from blastbeat.monitoring.process import process_figures
 from blastbeat.tally import Tally
 from blastbeat.virtualhost import VirtualHost
 from blastbeat.wiring import Wiring
@@ -154,12 +154,9 @@ def describe_server(server: RunningServer, at: float) -> dict[str, Any]:
     }
 
 
-def families_of(virtualhosts: Sequence[VirtualHost]) -> list[list[VirtualHost]]:
+def families_of(virtualhosts: Sequence[VirtualHost]) -> list[Sequence[VirtualHost]]:
     """Each virtualhost with its routes behind it."""
-    families: dict[str, list[VirtualHost]] = {}
-    for each in virtualhosts:
-        families.setdefault(each.name, []).append(each)
-    return list(families.values())
+    return [each.parts for each in virtualhosts if each.whole is each]
 
 
 def is_without_node(family: Sequence[VirtualHost]) -> bool:
@@ -168,7 +165,7 @@ def is_without_node(family: Sequence[VirtualHost]) -> bool:
 
 
 def describe_virtualhost(family: Sequence[VirtualHost], wiring: Wiring) -> dict[str, Any]:
-    """A virtualhost and its routes. Its sessions, and what waits for its clients, are those of all."""
+    """A virtualhost and its routes. Its sessions, and what waits for its clients, are theirs too."""
     main, *routes = family
     config = main.config
     return {
@@ -176,8 +173,6 @@ def describe_virtualhost(family: Sequence[VirtualHost], wiring: Wiring) -> dict[
         "aliases": list(config.alias),
         "addresses": [str(address) for address in config.bind],
         "state": "down" if is_without_node(family) else "up",
-        "sessions": main.sessions,
-        "sessions_limit": config.sessions,
         "queued_bytes": wiring.account.queued(main.name),
         "memory_limit": config.memory,
         **_describe_policy(main),
@@ -188,6 +183,8 @@ def describe_virtualhost(family: Sequence[VirtualHost], wiring: Wiring) -> dict[
 def _describe_policy(policy: VirtualHost) -> dict[str, Any]:
     return {
         "nodes": list(policy.node_names),
+        "sessions": policy.sessions,
+        "sessions_limit": policy.config.sessions,
         "instances_available": available_instances(policy),
         "held": policy.held.size if policy.held is not None else 0,
         **describe_tally(policy.tally),

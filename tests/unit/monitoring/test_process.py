@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from blastbeat import process_figures as module
-from blastbeat.process_figures import process_figures
+from blastbeat.monitoring import process as module
+from blastbeat.monitoring.process import process_figures
 
 
 def test_the_figures_are_this_process() -> None:

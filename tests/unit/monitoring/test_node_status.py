@@ -8,7 +8,7 @@ import pytest
 
 from blastbeat.config.model import NodeRef, VirtualHostConfig
 from blastbeat.instance import Instance
-from blastbeat.node_status import (
+from blastbeat.monitoring.node_status import (
     DRAINING,
     GONE,
     MAX_NAMES,
@@ -29,9 +29,9 @@ def stage() -> TableStage:
     return TableStage()
 
 
-def user(stage: TableStage, name: str = "a.test", *nodes: str) -> VirtualHost:
-    """A virtualhost that names these nodes."""
-    config = VirtualHostConfig(name, nodes=tuple(map(NodeRef, nodes or ("app",))))
+def user(stage: TableStage, name: str = "a.test", *nodes: str, route: str = "") -> VirtualHost:
+    """A virtualhost, or a route, that names these nodes."""
+    config = VirtualHostConfig(name, route=route, nodes=tuple(map(NodeRef, nodes or ("app",))))
     return VirtualHost(
         config, stage.table, select=take_first, request_type=b"uwsgi", encode_request=encode_plainly
     )
@@ -42,7 +42,7 @@ def come(stage: TableStage, identity: bytes, words: bytes = b"", *, admitted: bo
     instance = stage.say(identity, words)
     assert instance is not None
     if admitted:
-        instance.allowed.add("a.test")
+        instance.allowed.add(("a.test", ""))
     return instance
 
 
@@ -113,8 +113,8 @@ def test_a_node_is_as_well_as_its_best_instance(stage: TableStage) -> None:
 
 def test_who_does_not_admit_it_is_named(stage: TableStage) -> None:
     come(stage, b"app")
-    node = told(stage, user(stage), user(stage, "b.test"))
-    assert node["instances"][0]["refused_by"] == ["b.test"]
+    node = told(stage, user(stage), user(stage, "b.test"), user(stage, "a.test", route="/api"))
+    assert node["instances"][0]["refused_by"] == ["b.test", "a.test /api"]
 
 
 def test_names_are_told_once_and_not_all_of_very_many(stage: TableStage) -> None:

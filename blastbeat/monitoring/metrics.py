@@ -1,6 +1,6 @@
 """Takes a snapshot of the server and writes it down in Prometheus' formats, when somebody scrapes.
 
-Nothing is counted here. What there is to tell is `metric_families`' business; how it is spelled is
+Nothing is counted here. What there is to tell is `families`' business; how it is spelled is
 prometheus-client's (the extra `metrics`), which is imported only then.
 """
 
@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
-from blastbeat.metric_families import DURATION, DURATION_TEXT, FAMILIES, PREFIX, Family, Snapshot
-from blastbeat.status import (
+from blastbeat.monitoring.families import DURATION, DURATION_TEXT, FAMILIES, PREFIX, Family, Snapshot
+from blastbeat.monitoring.status import (
     RunningServer,
     describe_nodes,
     describe_server,

@@ -10,8 +10,8 @@ import pytest
 
 from blastbeat.events import CloseReason, RequestHead
 from blastbeat.interfaces import Answer
-from blastbeat.monitoring import Desk
-from blastbeat.status_site import StatusSite
+from blastbeat.monitoring.service import Desk
+from blastbeat.monitoring.site import StatusSite
 from tests.helpers.engine import Engine
 
 

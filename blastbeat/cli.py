@@ -28,6 +28,7 @@ _COMMANDS = {
     "serve": "accept clients and forward them to nodes (also plain: blastbeat FILE)",
     "reload": "let a running server read its configuration again",
     "check": "say everything that is wrong with a configuration",
+    "status": "what a running server is doing: its virtualhosts, its nodes",
     "plugins": "list every plugin, where it comes from and what it offers",
     "demo": "a server and a node of its own, to look at in a browser",
 }
@@ -79,7 +80,7 @@ def build_parser() -> argparse.ArgumentParser:
             formatter_class=_Formatter,
             allow_abbrev=False,
         )
-    for name in ("serve", "reload", "check", "plugins"):
+    for name in ("serve", "reload", "status", "check", "plugins"):
         parsers[name].add_argument("config", nargs="?", metavar="CONFIG", help="a .toml or .ini file")
     for name in _COMMANDS:
         parsers[name].add_argument(
@@ -93,10 +94,20 @@ def build_parser() -> argparse.ArgumentParser:
     reload = parsers["reload"]
     reload.add_argument("--dry-run", action="store_true", help="print what is different, change nothing")
     reload.add_argument("--json", action="store_true", help="print it as JSON")
+    _add_status_options(parsers["status"])
     demo = parsers["demo"]
     demo.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default 8080; 0: any)")
     demo.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default %(default)s")
     return parser
+
+
+def _add_status_options(status: argparse.ArgumentParser) -> None:
+    status.add_argument("--json", action="store_true", help="everything, as one line of JSON")
+    again = "again and again, every 2 s by default, until Ctrl-C"
+    status.add_argument("--watch", type=_seconds, nargs="?", const=2.0, metavar="SECONDS", help=again)
+    status.add_argument("--virtualhost", metavar="NAME", help="only this virtualhost, and its nodes")
+    status.add_argument("--search", metavar="TEXT", help="only those with the text in a name of theirs")
+    status.add_argument("--limit", type=_count, metavar="N", help="at most so many (default 50; --json: all)")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -167,6 +178,22 @@ def _run_added_command(name: str, arguments: Sequence[str]) -> int:
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 0xFFFF):
         raise argparse.ArgumentTypeError(f"{text!r} is no port; a number from 0 to 65535 is")
+    return int(text)
+
+
+def _seconds(text: str) -> float:
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = 0.0
+    if not 0.1 <= seconds <= 86400:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of seconds; one from 0.1 to 86400 is")
+    return seconds
+
+
+def _count(text: str) -> int:
+    if not (text.isascii() and text.isdigit() and len(text) < 10 and 0 < int(text) <= 2000):
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 2000")
     return int(text)
 
 

@@ -76,8 +76,6 @@ class Server:
         self._clock = SystemClock()
         self._lifecycle = Lifecycle()
         self.started_at = 0.0
-        self.loaded_at = self._clock.wall()
-        self.generation = 1
         self._listeners: list[Listener] = []
         self._open: set[Accepted] = set()
         self.wiring: Wiring | None = None

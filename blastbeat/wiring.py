@@ -84,7 +84,7 @@ class Wiring:
         self.account.limit = server.memory
         self.dispatcher.placement.session_share = server.session_share
         self.timers.set_shortest(shortest_timeout(config))
-        self.dispatcher.admission.hosts = hosts
+        self.admission.hosts = hosts
         self.dispatcher.pages = pages.of(config.defaults)
         self.context = self.new_context(config, driver)
 

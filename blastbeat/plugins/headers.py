@@ -36,6 +36,7 @@ OF_REQUESTS = _OF_MESSAGES | {
     b"x-forwarded-for": _TOLD,
     b"x-forwarded-proto": _TOLD,
     b"x-forwarded-host": _TOLD,
+    b"x-forwarded-prefix": _TOLD,
     b"x-real-ip": "it is never passed on; the server tells X-Forwarded-For",
     b"x-request-id": _TOLD,
 }

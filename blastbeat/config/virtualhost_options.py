@@ -152,8 +152,9 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
     _inherited(
         "filters",
         PluginKind("filter"),
-        explanation="Filters that requests and responses run through, in this order.",
-        example="maintenance",
+        explanation="Filters that requests and responses run through, in this order: `redirect`, `rewrite`, "
+        "`headers`, `answer`, `limits`, or a plugin's.",
+        example="redirect path=/old to=/new{rest} status=301",
         repeated=True,
         may_be_empty=True,
         unset="none",

@@ -51,7 +51,7 @@ def test_the_listing_shows_it(folder: Path) -> None:
 
 
 def test_its_tests_pass(folder: Path) -> None:
-    assert re.search(r"\b5 passed", run(folder, "test"))
+    assert re.search(r"\b6 passed", run(folder, "test"))
 
 
 def test_it_serves(folder: Path, stage: Stage) -> None:

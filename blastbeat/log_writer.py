@@ -26,8 +26,11 @@ BLOCK = 500
 PAUSE = 0.05
 """Seconds that lines are gathered before they are written."""
 
+MANY = 1000
+"""Lines from which on those that are added are weighed: what is written in time need not pay for it."""
+
 QUEUE_BYTES = 64 * 1024 * 1024
-"""What the lines that wait may keep in memory, about, whatever their number: clients choose their length."""
+"""What those may keep in memory, about, whatever their number: clients choose their length."""
 
 PATIENCE = 2.0
 """Seconds a stopping server waits for a log that takes nothing."""
@@ -36,6 +39,10 @@ TROUBLE_INTERVAL = 60.0
 """Seconds between two complaints that a log cannot be written."""
 
 Format = Callable[[Any], str]
+
+
+def _weightless(value: Any) -> int:
+    return 0
 
 
 class LogWriter:
@@ -60,6 +67,7 @@ class LogWriter:
         self.file = file
         self.count_lost: Callable[[int], None] | None = None
         self._limit = limit
+        self._many = min(MANY, limit)
         self._format_notice = format_notice
         self._complain = complain
         self._pause = pause
@@ -84,14 +92,17 @@ class LogWriter:
         """Lines that will never be written: the queue was full, or the file refused them."""
         return self._refused + self._failed
 
-    def add(self, format_line: Format, value: Any, size: int = 0) -> None:
+    def add(self, format_line: Format, value: Any, weigh: Callable[[Any], int] = _weightless) -> None:
         """Put a line aside, or count it as lost. Never blocks; may be called at any time, by one thread at a
-        time. `format_line` makes the text of `value` later, in the thread that writes; `size` is what it
-        keeps in memory, about, in bytes."""
-        if len(self._queue) >= self._limit or self._bytes_added - self._bytes_taken > QUEUE_BYTES:
-            self._refused += 1
-            return
-        self._bytes_added += size
+        time. `format_line` makes the text of `value` later, in the thread that writes; `weigh` says how many
+        bytes `value` keeps in memory, about."""
+        waiting, size = len(self._queue), 0
+        if waiting >= self._many:
+            if waiting >= self._limit or self._bytes_added - self._bytes_taken > QUEUE_BYTES:
+                self._refused += 1
+                return
+            size = weigh(value)
+            self._bytes_added += size
         self._queue.append((format_line, value, size))
         # Waking costs more than all the rest, so only the first line of a block pays. The thread clears
         # the flag before it empties the queue: whoever finds it set will still be read.

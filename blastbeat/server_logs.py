@@ -92,7 +92,7 @@ class ErrorLogHandler(logging.Handler):
             text = "a record that makes no line: %s at %s:%d"
             told = (type(error).__name__, *where)
             line = self.format(logging.LogRecord(record.name, record.levelno, *where, text, told, None))
-        self.writer.add(str, line, len(line))
+        self.writer.add(str, line, len)
 
 
 def open_error_log(config: ServerConfig) -> LogWriter:

@@ -145,10 +145,12 @@ class ExchangeView(NamedTuple):
 class LineLog(Protocol):
     """A log of the server's that a plugin may write to: bounded, rotated and counted like its own lines."""
 
-    def add(self, format_line: Callable[[Any], str], value: Any, size: int = 0) -> None:
+    def add(
+        self, format_line: Callable[[Any], str], value: Any, weigh: Callable[[Any], int] = lambda value: 0
+    ) -> None:
         """Never blocks, never raises. `format_line(value)` is called later, in another thread, and returns a
-        line without its newline; `blastbeat.log_text` has what makes any bytes safe to stand there. `size`:
-        bytes that waiting for it keeps in memory, about."""
+        line without its newline; `blastbeat.log_text` has what makes any bytes safe to stand there.
+        `weigh(value)`, about how many bytes it keeps in memory, is asked while many lines wait."""
         ...
 
 

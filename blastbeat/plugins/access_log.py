@@ -31,7 +31,9 @@ class AccessLogPlugin:
     @hookimpl
     def blastbeat_exchange_closed(self, view: ExchangeView) -> None:
         if self._log is not None:
-            # What a client may make long. All of it together is bounded, so that nobody fills the memory
-            # while the log cannot be written.
-            size = len(view.target) + len(view.host) + len(view.referer) + len(view.user_agent)
-            self._log.add(self._format, view, size)
+            self._log.add(self._format, view, weigh)
+
+
+def weigh(view: ExchangeView) -> int:
+    """Bytes of what a client may make long: nobody shall fill the memory while the log cannot be written."""
+    return len(view.target) + len(view.host) + len(view.referer) + len(view.user_agent)

@@ -22,9 +22,11 @@ class Lines:
         self.lines: list[str] = []
         self.size = 0
 
-    def add(self, format_line: Callable[[Any], str], value: Any, size: int = 0) -> None:
+    def add(
+        self, format_line: Callable[[Any], str], value: Any, weigh: Callable[[Any], int] = lambda value: 0
+    ) -> None:
         self.lines.append(format_line(value))
-        self.size = size
+        self.size = weigh(value)
 
 
 def lifecycle(access_log: str = "stderr") -> Lifecycle:

@@ -192,6 +192,17 @@ class Dispatcher:
         """An instance appears: which virtualhosts will have it is for their authenticators to say."""
         if self.users.admit(instance, self.tables[instance.router], address):
             self.holding.instance_ready(instance)
+        if instance.is_watched and address is not None:
+            self._end_sessions_not_let_in(instance, address)
+
+    def _end_sessions_not_let_in(self, instance: Instance, address: str) -> None:
+        """Somebody else speaks for it now: what it says, and what clients send, is not for each other."""
+        for session in list(instance.sessions.values()):
+            if session.virtualhost.key not in instance.allowed:
+                detail = (
+                    f"node {instance.view.identity} speaks from {address or 'ipc'} now, which is not let in"
+                )
+                session.owner.node_gone(CloseReason.NODE_GONE, detail)
 
     def instance_ready(self, instance: Instance) -> None:
         self.holding.instance_ready(instance)

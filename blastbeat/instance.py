@@ -116,6 +116,7 @@ class Instance:
         "is_steady",
         "is_up",
         "is_verified",
+        "is_watched",
         "node",
         "outbox",
         "pinged_at",
@@ -144,6 +145,8 @@ class Instance:
         self.is_steady = False
         """Available and verified: a message changes nothing but `heard_at`."""
         self.is_verified = False
+        self.is_watched = False
+        """An authenticator wants the address of each message looked at. The sink's."""
         self.is_up = False
         """The sink was told last that it is available."""
         self.address: str | None = None

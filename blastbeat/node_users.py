@@ -38,12 +38,16 @@ class NodeUsers:
 
     def admit(self, instance: Instance, table: NodeTable, address: str | None) -> bool:
         """A (new) peer speaks for `instance`: asks everybody who names it. True when somebody has it."""
-        return self._ask(instance, self.of(table, instance.node), address)
+        users = self.of(table, instance.node)
+        instance.is_watched = any(each.watches_peers for each in users)
+        return self._ask(instance, users, address)
 
     def ask(self, virtualhost: VirtualHost) -> Iterator[Instance]:
         """Asks one that is new about the instances there are. Yields those it had not and has now."""
         for name in virtualhost.node_names:
             for instance in tuple(virtualhost.table.instances(name)):
+                if virtualhost.watches_peers:
+                    instance.is_watched, instance.is_steady = True, False
                 had = virtualhost.key in instance.allowed
                 if self._ask(instance, (virtualhost,), instance.address) and not had:
                     yield instance
@@ -65,6 +69,7 @@ class NodeUsers:
                 address or "",
                 virtualhost.name,
                 frozenset(virtualhost.node_names),
+                heard=address is not None,
             )
             if _all_agree(virtualhost, candidate):
                 instance.allowed.add(virtualhost.key)

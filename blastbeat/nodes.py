@@ -88,19 +88,30 @@ class NodeTable:
 
     # ------------------------------------------------------------ what nodes say
 
-    def heard(self, identity: bytes, now: float, peer: Callable[[], Peer] | None = None) -> Instance | None:
-        """A valid message came from this routing id: a sign of life. None when nobody may speak as that; it
-        is counted. `peer` tells where the message came from; it is only called when that matters."""
+    def heard(
+        self,
+        identity: bytes,
+        now: float,
+        peer: Callable[[], Peer] = lambda: ("", 0),
+        address: Callable[[], str] = lambda: "",
+    ) -> Instance | None:
+        """A valid message came from this routing id: a sign of life. None when nobody may speak as that, or
+        not from there; it is counted. `peer` and `address` tell where the message came from, and are only
+        called when that matters."""
         instance = self.find(identity) or self._roster.newcomer(identity, now)
         if instance is None:
+            return None
+        if not instance.is_verified or (instance.is_watched and address() != instance.address):
+            if instance.drained_at is None or instance.is_watched:
+                self._verify(instance, peer())
+        if instance.is_watched and not instance.allowed:
+            self._roster.turn_away(instance, now)
             return None
         instance.heard_at = self._now = now
         if instance.drained_at is not None:
             return instance
         if instance.is_gone:
             self._come(instance)
-        if not instance.is_verified:
-            self._verify(instance, peer() if peer is not None else ("", 0))
         if instance.unreachable_since is not None:
             self._ping(instance, now)
         self._judge(instance, now, "heard from")
@@ -170,6 +181,7 @@ class NodeTable:
         elif instance.unreachable_since is None:
             instance.unreachable_since = now
             instance.is_available = instance.is_steady = instance.is_verified = False
+            self._lost_sight(instance)
 
     def reachable(self, instance: Instance) -> None:
         """ZeroMQ has a route to it again."""
@@ -187,6 +199,8 @@ class NodeTable:
             elif not instance.is_gone:
                 # Who speaks next under this name may be somebody else.
                 instance.is_steady = instance.is_verified = False
+                if descriptors is None or instance.descriptor in descriptors:
+                    self._lost_sight(instance)
                 self._ping(instance, now)
 
     def peer_came(self, now: float) -> None:
@@ -261,13 +275,19 @@ class NodeTable:
             instance.address, instance.descriptor = peer
             self.sink.admit(instance, instance.address)
 
+    def _lost_sight(self, instance: Instance) -> None:
+        """Its connection has ended. Where addresses count, who comes next is let in when it has spoken."""
+        if instance.is_watched:
+            instance.address, instance.descriptor = None, 0
+            self.sink.admit(instance, None)
+
     def _judge(self, instance: Instance, now: float, reason: str) -> None:
         """Available or not, and who must hear of it."""
         if instance.is_gone:
             return
         why_not = self.why_unavailable(instance, now)
         was_available, instance.is_available = instance.is_available, not why_not
-        instance.is_steady = instance.is_available and instance.is_verified
+        instance.is_steady = instance.is_available and instance.is_verified and not instance.is_watched
         if instance.is_available and not was_available:
             self.sink.instance_ready(instance)
         if instance.is_available == instance.is_up:

@@ -167,8 +167,16 @@ class Roster:
             self.remove(drained)
         return self.add(identity, name.decode())
 
-    def _refuse(self, counter: str, what: str, now: float) -> None:
+    def turn_away(self, instance: Instance, now: float) -> None:
+        """No virtualhost lets in who speaks for it now: its message is dropped. One that was never let in
+        takes no place of its node's `instances`."""
+        what = f"{instance.view.identity} speaks from {instance.address or 'ipc'}, and nobody lets that in"
+        self._refuse("messages.dropped.not-authenticated", what, now, about=instance.node)
+        if instance.is_gone and not instance.is_configured:
+            self.remove(instance)
+
+    def _refuse(self, counter: str, what: str, now: float, *, about: str = "") -> None:
         self._counters.add(counter)
-        suppressed = self._rate_limit.allow(counter, now)
+        suppressed = self._rate_limit.allow((counter, about), now)
         if suppressed is not None:
             logger.warning("%s: %s; message dropped (%d more like it)", self.endpoint, what, suppressed)

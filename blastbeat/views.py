@@ -32,7 +32,8 @@ class InstanceView:
 
 @dataclass(frozen=True, slots=True)
 class NodeCandidate:
-    """A peer that wants to speak as `node`, for node authenticators. `address` is empty for ipc."""
+    """A peer that wants to speak as `node`, for node authenticators. `address` is empty for ipc, and while
+    nothing was `heard` from it: then it is connected, and nobody knows from where."""
 
     node: str
     identity: bytes
@@ -40,6 +41,7 @@ class NodeCandidate:
     address: str
     virtualhost: str
     expected: frozenset[str]  # node names the virtualhost lists
+    heard: bool = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,6 +83,7 @@ class VirtualHost:
         "table",
         "tally",
         "watches_data",
+        "watches_peers",
         "watches_responses",
         "whole",
     )
@@ -131,6 +132,7 @@ class VirtualHost:
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
         self.paces_output = tuple(f for f in filters if type(f).on_output is not Filter.on_output)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)
+        self.watches_peers = any(getattr(each, "watches_peers", False) for each in node_authenticators)
         self.needs_view = bool(self.filters or self.request_authenticators)
 
     @property

@@ -229,6 +229,19 @@ def _name_and_options(value: object, example: str, *, may_repeat: bool = False) 
     raise BadValue(f"is neither a text nor a table; write {example!r}")
 
 
+def _split_at_commas(text: str) -> list[str]:
+    """At each comma that white space follows, outside of quotation marks."""
+    parts, quote = [""], ""
+    for mark, following in zip(text, f"{text[1:]}x", strict=True):
+        if mark in "\"'" and quote in ("", mark):
+            quote = "" if quote else mark
+        if mark == "," and not quote and following.isspace():
+            parts.append("")
+        else:
+            parts[-1] += mark
+    return parts
+
+
 class PluginKind(Kind):
     """An object that a plugin registered, picked by name among those of `registry_kind`."""
 
@@ -242,6 +255,11 @@ class PluginKind(Kind):
         if not name.isprintable() or any(mark in name for mark in "= ,"):
             raise BadValue(f"has a bad name {name!r}; write a name, then its options as key=value")
         return PluginRef(name, options)
+
+    def parse_all(self, value: object) -> Sequence[PluginRef]:
+        """`identity, address allow=10.0.0.0/8` are two; a comma in a word or quotation marks parts none."""
+        texts = _split_at_commas(value) if isinstance(value, str) else [value]
+        return tuple(self.parse(text) for text in texts)
 
     def locate(self, value: Any, folder: str) -> Any:
         return replace(value, folder=folder)

@@ -136,7 +136,7 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
         "node-authenticators",
         PluginKind("node-authenticator"),
         explanation="What a node must pass to serve this virtualhost; all must agree. "
-        "`identity` asks for nothing but the right name.",
+        "`identity` asks for nothing but the right name, `address` for a network it comes from.",
         example="identity",
         repeated=True,
     ),

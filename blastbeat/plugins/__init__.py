@@ -24,6 +24,7 @@ BUILT_INS: tuple[str, ...] = (
     "blastbeat.plugins.hash_selector",
     "blastbeat.plugins.first_available",
     "blastbeat.plugins.identity",
+    "blastbeat.plugins.address",
     "blastbeat.plugins.redirect",
     "blastbeat.plugins.rewrite",
     "blastbeat.plugins.headers",

@@ -266,7 +266,7 @@ class Router:
             if instance is not None and instance.is_steady:
                 instance.heard_at = now
             else:
-                instance = self.table.heard(identity, now, self._peer)
+                instance = self.table.heard(identity, now, self._peer, self._peer_address)
                 if instance is None:
                     continue
             if len(pairs) > 1:
@@ -308,12 +308,15 @@ class Router:
     def _peer(self) -> Peer:
         """Where the message just read came from."""
         frame = self._reader.first_frame
+        return (self._peer_address(), int(str(frame.get(_SRCFD)))) if frame is not None else ("", 0)
+
+    def _peer_address(self) -> str:
+        """Its address alone: a fifth of what the descriptor costs."""
+        frame = self._reader.first_frame
         if frame is None:
-            return "", 0
+            return ""
         address = str(frame.get("Peer-Address")).removeprefix("::ffff:")
-        if address.startswith("localhost:"):  # ipc: then uid, gid and pid
-            address = ""
-        return address, int(str(frame.get(_SRCFD)))
+        return "" if address.startswith("localhost:") else address  # ipc: then uid, gid and pid
 
     # ------------------------------------------------------------ the table's time and news
 

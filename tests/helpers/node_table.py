@@ -26,6 +26,7 @@ class TableStage:
         self.sent: list[tuple[bytes, bytes, bytes]] = []
         self.told: list[tuple[str, bytes, str]] = []
         self.admitted: list[tuple[bytes, str | None]] = []
+        self.let_in: set[str] | None = None  # the addresses that are, where somebody looks at them
         self.drains = 0
         self.counters = Counters()
         self.table = NodeTable(self, self.counters, ping_freq=PERIOD, credit=1024, endpoint="main")
@@ -44,7 +45,7 @@ class TableStage:
         self, identity: bytes, words: bytes | None = None, peer: Peer = ("1.2.3.4", 7)
     ) -> Instance | None:
         """A message comes; with `words` it is a `pong`."""
-        instance = self.table.heard(identity, self.now, lambda: peer)
+        instance = self.table.heard(identity, self.now, lambda: peer, lambda: peer[0])
         if instance is not None and words is not None:
             self.table.pong(instance, words.split(), self.now)
         return instance
@@ -115,6 +116,9 @@ class TableStage:
 
     def admit(self, instance: Instance, address: str | None) -> None:
         self.admitted.append((instance.identity, address))
+        if self.let_in is not None:
+            instance.is_watched = True
+            instance.allowed = {("main", "")} if address in self.let_in else set()
 
     def instance_up(self, instance: Instance, reason: str) -> None:
         assert instance.is_available and not instance.is_gone

@@ -749,3 +749,69 @@ def test_the_last_name_is_told(stage: TableStage) -> None:
 def test_another_name_of_the_router_is_shown_to_selectors(stage: TableStage) -> None:
     stage.table.rename("ipc:///new")
     assert stage.instance().view.endpoint == "ipc:///new"
+
+
+# ---------------------------------------------------------------- where addresses are looked at
+
+HERE, THERE = ("10.0.0.1", 7), ("10.0.0.2", 8)
+
+
+@pytest.fixture
+def watched(stage: TableStage) -> TableStage:
+    """Only HERE may be a node."""
+    stage.let_in = {HERE[0]}
+    stage.connect(b"app")
+    stage.say(b"app", b"", HERE)
+    assert stage.instance().is_available
+    stage.take_told()
+    stage.admitted.clear()
+    return stage
+
+
+def test_each_message_is_looked_at_and_nobody_asked_twice(watched: TableStage) -> None:
+    for _ in range(3):
+        assert watched.say(b"app", peer=HERE) is not None
+    assert watched.admitted == [] and not watched.instance().is_steady
+
+
+def test_another_address_is_noticed_at_its_first_message(watched: TableStage) -> None:
+    """No monitor has told of a lost connection."""
+    heard_at = watched.instance().heard_at
+    watched.now += 1
+    assert watched.say(b"app", b"batch", THERE) is None
+    assert watched.admitted == [(b"app", THERE[0])]
+    assert watched.instance().heard_at == heard_at, "no sign of life"
+    assert watched.counters["messages.dropped.not-authenticated"] == 1
+    assert watched.say(b"app", b"", HERE) is watched.instance()
+    assert watched.admitted[1:] == [(b"app", HERE[0])]
+
+
+def test_after_a_lost_connection_nobody_is_let_in_unheard(watched: TableStage) -> None:
+    watched.table.route_lost(watched.now, frozenset({HERE[1]}))
+    assert watched.admitted == [(b"app", None)] and not watched.instance().allowed
+    watched.say(b"app", b"", ("10.0.0.1", 9))
+    assert watched.instance().allowed
+
+
+def test_others_connections_do_not_matter(watched: TableStage) -> None:
+    watched.table.route_lost(watched.now, frozenset({99}))
+    assert watched.admitted == [] and watched.instance().allowed
+    watched.table.route_lost(watched.now, None)
+    assert watched.admitted == [(b"app", None)], "whose they were is not known"
+
+
+def test_without_a_route_nobody_is_let_in(watched: TableStage) -> None:
+    watched.disconnect(b"app")
+    watched.wait(1)
+    assert watched.admitted[0] == (b"app", None)
+    watched.connect(b"app")
+    watched.wait(1)
+    assert not watched.instance().allowed, "connected is not enough"
+
+
+def test_who_is_turned_away_takes_no_place(watched: TableStage) -> None:
+    for number in range(20):
+        assert watched.say(b"app/%d" % number, b"", THERE) is None
+    assert watched.counters["messages.dropped.instances"] == 0
+    assert watched.counters["messages.dropped.not-authenticated"] == 20
+    assert watched.say(b"app/1", b"", HERE) is not None

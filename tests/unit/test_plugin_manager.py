@@ -80,7 +80,7 @@ def test_built_ins_load_without_anything_installed(shop: Shop) -> None:
     manager = loaded(shop.manager())
     registry = manager.build_registry()
     assert {"least-connections", "round-robin"} <= set(registry.names("selector"))
-    assert registry.names("node-authenticator") == ("identity",)
+    assert "identity" in registry.names("node-authenticator")
     assert {one.state for one in manager.describe()} == {"active"}
     assert {one.origin for one in manager.describe()} == {"built in"}
 
@@ -157,7 +157,7 @@ def test_the_configuration_decides(tmp_path: Path) -> None:
     manager = loaded(PluginManager.for_config(config, plugins=[SelectorPlugin("given")]))
     registry = manager.build_registry()
     assert {"ours", "given"} <= set(registry.names("selector"))
-    assert registry.names("node-authenticator") == ()
+    assert "identity" not in registry.names("node-authenticator")
     assert info(manager, "rules").origin == str(tmp_path / "rules.py")
 
 

@@ -269,3 +269,26 @@ KINDS = [AddressKind(), EndpointKind(), HostKind(), NodeKind(), PluginKind("filt
 def test_nothing_odd_gets_through(kind: Kind, written: object) -> None:
     with pytest.raises(BadValue):
         kind.parse(written)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("identity", [PluginRef("identity")]),
+        (
+            "identity, address allow=10.0.0.0/8",
+            [PluginRef("identity"), PluginRef("address", {"allow": "10.0.0.0/8"})],
+        ),
+        ("address allow=10.0.0.0/8,::1", [PluginRef("address", {"allow": "10.0.0.0/8,::1"})]),
+        ("""a b="1, 'x', 2",\tc""", [PluginRef("a", {"b": "1, 'x', 2"}), PluginRef("c")]),
+        ("a b='1, 2'", [PluginRef("a", {"b": "1, 2"})]),
+    ],
+)
+def test_several_plugin_objects_on_one_line(text: str, expected: list[PluginRef]) -> None:
+    assert list(PluginKind("filter").parse_all(text)) == expected
+
+
+@pytest.mark.parametrize("text", ["a,", "a, ", ", a", "a,, b", "a, b=1"])
+def test_commas_with_nothing_between_them(text: str) -> None:
+    with pytest.raises(BadValue):
+        PluginKind("filter").parse_all(text)

@@ -88,6 +88,7 @@ LEVELS = {
     "blastbeat.logs": 8,
     "blastbeat.server_logs": 8,
     "blastbeat.testing": 8,
+    "blastbeat.arguments": 9,
     "blastbeat.cli": 9,
     "blastbeat.commands": 9,
     "blastbeat.demo": 9,

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from blastbeat import __version__, cli
+from blastbeat.arguments import build_parser
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.counters import COUNTERS
 from blastbeat.plugin_manager import PluginManager
@@ -87,7 +88,7 @@ def test_the_page_of_metrics_is_the_one_that_is_made() -> None:
 
 
 def command_parsers() -> dict[str, argparse.ArgumentParser]:
-    for action in cli.build_parser()._actions:
+    for action in build_parser()._actions:
         if isinstance(action, argparse._SubParsersAction):
             return dict(action.choices)
     raise AssertionError("the command line has no commands")

@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 
 from blastbeat import cli
+from blastbeat.arguments import build_parser
 from blastbeat.config.model import Config, ServerConfig
 from blastbeat.system.descriptors import needed_descriptors
 from tests.helpers.client import RawClient
@@ -199,7 +200,7 @@ def test_the_unit_fits_the_defaults() -> None:
     assert prevented == {cli.USAGE, cli.BAD_CONFIG}
     for key in ("ExecStartPre", "ExecStart"):
         arguments = service[key][0].split()[1:]
-        assert cli.build_parser().parse_args(arguments).config == "/etc/blastbeat/blastbeat.toml"
+        assert build_parser().parse_args(arguments).config == "/etc/blastbeat/blastbeat.toml"
     # libzmq asks for SCHED_BATCH, and ends the process when it is refused.
     assert "@resources" not in " ".join(service["SystemCallFilter"])
 

@@ -18,6 +18,9 @@ log = logging.getLogger(__name__)
 PATIENCE = 0.5
 """Seconds a message may wait for a manager that is behind with reading."""
 
+MAX_STATUS = 200
+"""Characters. A message above 4096 bytes is ignored as a whole, its READY=1 too."""
+
 VARIABLES = ("NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID")
 
 
@@ -95,4 +98,7 @@ class Notifier:
 
 
 def _status(text: str) -> list[str]:
-    return ["STATUS=" + " ".join(text.split())] if text else []
+    line = " ".join(text.split())
+    if len(line) > MAX_STATUS:
+        line = line[: MAX_STATUS - 1] + "…"
+    return [f"STATUS={line}"] if line else []

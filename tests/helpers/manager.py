@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import select
 import socket
 import sys
 from pathlib import Path
@@ -36,6 +37,13 @@ class FakeManager:
         while name not in (message := self.receive()):
             pass
         return message
+
+    def is_silent(self, seconds: float) -> bool:
+        """Whether nothing is said within `seconds`; what is said is received."""
+        if not select.select([self._socket], [], [], seconds)[0]:
+            return True
+        self.receive()
+        return False
 
     def close(self) -> None:
         self._socket.close()

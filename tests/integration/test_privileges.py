@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from tests.helpers.client import RawClient
+from tests.helpers.manager import FakeManager
 from tests.helpers.process import ServerProcess
 from tests.helpers.settings import HOST
 from tests.helpers.stage import Stage
@@ -32,6 +33,13 @@ def folder(tmp_path: Path) -> Iterator[Path]:
         if not os.stat(each).st_mode & 0o001 and os.stat(each).st_uid == os.geteuid():
             each.chmod(0o755)
     yield tmp_path
+
+
+@pytest.fixture
+def manager(folder: Path) -> Iterator[FakeManager]:
+    manager = FakeManager(folder / "notify")
+    yield manager
+    manager.close()
 
 
 def identities(process: ServerProcess) -> set[tuple[str, str, str]]:
@@ -118,6 +126,27 @@ def test_a_reload_that_will_fail_is_told_at_the_start_and_by_check(stage: Stage,
         checked.stdout,
         re.M,
     )
+
+
+@needs_root
+def test_a_reload_as_the_other_user(stage: Stage, folder: Path, manager: FakeManager) -> None:
+    """What it may read it takes over, what it may not changes nothing."""
+    config = stage.configure(AS_OTHER)
+    config.chmod(0o644)
+    process = stage.serve_process(config, environ={"NOTIFY_SOCKET": manager.address})
+    port = process.wait_ready()
+    manager.wait_for("READY")
+    config.chmod(0o600)
+    process.send_signal(signal.SIGHUP)
+    assert "not taken over" in manager.wait_for("READY")["STATUS"]
+    process.wait_match(rf".*{re.escape(str(config))}.*Permission denied")
+    config.chmod(0o644)
+    process.send_signal(signal.SIGHUP)
+    assert manager.wait_for("READY")["STATUS"].startswith("serves")
+    client = RawClient(port)
+    client.get(host="nobody.test")
+    assert client.read_response().status == 404
+    client.close()
 
 
 @needs_root

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from blastbeat.transport.systemd import Notifier
+from blastbeat.transport.systemd import MAX_STATUS, Notifier
 from tests.helpers.engine_fakes import FakeClock
 from tests.helpers.transport_fakes import FakeLoop
 
@@ -66,6 +66,14 @@ def test_a_life(manager: Manager, notifier: Notifier) -> None:
         ["STATUS=is well"],
         ["STOPPING=1", "EXTEND_TIMEOUT_USEC=12500000", "STATUS=stops"],
     ]
+
+
+def test_a_status_that_is_too_long_does_not_take_the_rest_with_it(
+    manager: Manager, notifier: Notifier
+) -> None:
+    notifier.ready("serves " + ", ".join(["127.0.0.1:8080"] * 1000))
+    ((ready, _, status),) = manager.told()
+    assert ready == "READY=1" and len(status) == len("STATUS=") + MAX_STATUS and status.endswith("…")
 
 
 def test_signs_of_life_come_from_the_loop(manager: Manager, notifier: Notifier) -> None:

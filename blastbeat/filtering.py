@@ -69,7 +69,7 @@ def begin_response(
         paces = [_pace_of(each, exchange, view) for each in virtualhost.paces_output if each in passed]
         found = [pace for pace in paces if pace is not None]
         if found:
-            client.pace_output(_Paces(found))
+            client.pace_output(_Paces(found, exchange))
     return head
 
 
@@ -87,10 +87,11 @@ def _pace_of(each: Filter, exchange: Exchange, view: RequestView) -> Pace | None
 class _Paces:
     """Several paces as one: the slowest. One that fails is not asked again."""
 
-    __slots__ = ("_paces",)
+    __slots__ = ("_exchange", "_paces")
 
-    def __init__(self, paces: list[Pace]) -> None:
+    def __init__(self, paces: list[Pace], exchange: Exchange) -> None:
         self._paces = paces
+        self._exchange = exchange
 
     def __call__(self, size: int) -> float:
         wait = 0.0
@@ -98,7 +99,7 @@ class _Paces:
             try:
                 wait = max(wait, pace(size))
             except Exception:
-                log.exception("pace %r failed", pace)
+                log.exception("pace %r failed", pace, extra=self._exchange.log_fields())
                 self._paces.remove(pace)
         return min(wait, MAX_PAUSE)
 

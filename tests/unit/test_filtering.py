@@ -352,3 +352,19 @@ def test_own_answers_go_at_the_pace_of_those_that_let_the_request_pass() -> None
     engine, client = Engine(filters=[Spy(Answer(403)), Pacer(lambda n: 1.0)]), FakeClient()
     engine.request(engine.stream(client))
     assert client.pace is None
+
+
+def test_a_pace_that_fails_is_logged_for_its_request_and_not_asked_again(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[int] = []
+
+    def broken(size: int) -> float:
+        asked.append(size)
+        raise RuntimeError("oops")
+
+    client = paced_client(Pacer(broken))
+    assert client.pace is not None
+    assert (client.pace(1), client.pace(2)) == (0.0, 0.0) and asked == [1]
+    [record] = caplog.records
+    assert record.__dict__["request_id"] == "request-id"

@@ -176,6 +176,8 @@ class Reloader:
         await spread(self._ask_about_nodes(draft.fresh))
         for virtualhost in virtualhosts:
             virtualhost.pages = draft.pages.of(virtualhost.config)
+        for virtualhost in draft.old:
+            virtualhost.is_former = True
         wiring.adapt(draft.config, draft.driver, draft.hosts, draft.pages)
         retired = rebinding.commit()
         now = time.monotonic()

@@ -289,7 +289,7 @@ class Stream:
             self.client.next_exchange()
             return
         router = session.instance.router
-        if session.is_for_one_exchange or session.instance.draining:
+        if session.is_for_one_exchange or session.instance.draining or session.virtualhost.is_former:
             self.drop_session(CloseReason.COMPLETE)
         # The next request goes out only when everything the nodes had sent by now was seen: what is left over
         # from this exchange must not be taken for the next one's response (§2).

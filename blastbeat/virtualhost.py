@@ -67,6 +67,7 @@ class VirtualHost:
         "filters",
         "held",
         "host",
+        "is_former",
         "key",
         "listed_filters",
         "name",
@@ -109,6 +110,8 @@ class VirtualHost:
         self.routes: RouteTable[VirtualHost] | None = None
         self.name = config.name
         self.key = (config.name, config.route)
+        self.is_former = False
+        """Not in force any more: what runs in it goes on, nothing else begins."""
         self.table = table
         self.select = select
         self.request_type = request_type

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from tests.helpers.client import RawClient
-from tests.helpers.node import ScriptedNode
-from tests.helpers.settings import Table
+import pytest
+
+from tests.helpers.client import RawClient, request_head
+from tests.helpers.node import ScriptedNode, head
+from tests.helpers.settings import HOST, Table
 from tests.helpers.stage import Stage
 
 KEPT: Table = {"node": "kept", "node-grace": 0.2}
@@ -16,10 +18,11 @@ AFTER: dict[str, Table] = {
     "changed.test": {**CHANGED, "request-encoder": "headers"},
     "new.test": {"node": "new", "node-grace": 0.2},
 }
+APP: Table = {"node": "app", "node-grace": 0.2}
 
 
-def get(stage: Stage, client: RawClient, node: ScriptedNode, host: str) -> bytes:
-    """One plain GET; its sid."""
+def get(client: RawClient, node: ScriptedNode, host: str = HOST) -> bytes:
+    """One plain GET, answered; its sid."""
     client.get(host=host)
     request = node.expect_request()
     node.respond(request.sid, host.encode())
@@ -27,26 +30,215 @@ def get(stage: Stage, client: RawClient, node: ScriptedNode, host: str) -> bytes
     return request.sid
 
 
-def status(client: RawClient, host: str) -> int:
+def status(client: RawClient, host: str = HOST) -> int:
     client.get(host=host)
     return client.read_response().status
 
 
 def test_changed_added_removed_and_untouched(stage: Stage) -> None:
     server = stage.serve(vhosts=BEFORE)
-    kept, changed, gone = (stage.node(name) for name in ("kept", "changed", "gone"))
+    kept, changed = stage.node("kept"), stage.node("changed")
+    stage.node("gone")
     client = stage.client()
-    waiting = stage.node("new", announce=False)
-    waiting.pong()
+    new = stage.node("new", announce=False)
+    new.pong()
     assert status(client, "new.test") == 404
-    sid = get(stage, client, kept, "kept.test")
+    sid = get(client, kept, "kept.test")
     done = stage.reload(vhosts=AFTER)
     assert done.is_applied and done.generation == 2
-    assert get(stage, client, kept, "kept.test") == sid  # the same session goes on
+    assert get(client, kept, "kept.test") == sid  # the same session goes on
     client.get(host="changed.test")
+    kept.expect_end(sid)
     message = changed.expect("headers")
     changed.respond(message.sid, b"changed")
     assert client.read_response().body == b"changed"
-    get(stage, client, waiting, "new.test")
+    get(client, new, "new.test")
     assert status(client, "gone.test") == 404
     assert server.counters["config.reloads"] == 1
+
+
+# ---------------------------------------------------------------- what runs goes on
+
+
+@pytest.mark.parametrize("host", ["kept", "changed", "gone"])
+def test_a_download_goes_on(stage: Stage, host: str) -> None:
+    """To its last byte, over any number of reloads, whatever becomes of its virtualhost."""
+    stage.serve(vhosts=BEFORE)
+    node, client = stage.node(host), stage.client()
+    client.get(host=f"{host}.test")
+    sid = node.expect_request().sid
+    node.send(sid, "headers", head())
+    client.read_head()
+    for number in range(6):
+        piece = bytes([number]) * 100_000
+        node.send(sid, "chunk", piece)
+        received = b""
+        while len(received) < len(piece):
+            received += client.read_chunk()
+        assert received == piece
+        stage.reload(vhosts=(AFTER, BEFORE)[number % 2])
+    node.send(sid, "chunk")
+    assert client.read_chunk() == b""
+    # The connection goes on, too: to the virtualhost as it is now.
+    client.get(host=f"{host}.test")
+    if host != "kept":
+        node.expect_end(sid)
+    request = node.expect_request()
+    assert (request.sid == sid) == (host == "kept")
+    node.respond(request.sid, b"next")
+    assert client.read_response().body == b"next"
+
+
+@pytest.mark.parametrize("host", ["kept", "changed", "gone"])
+def test_an_upload_goes_on(stage: Stage, host: str) -> None:
+    stage.serve(vhosts=BEFORE)
+    node, client = stage.node(host), stage.client()
+    pieces = [bytes([number]) * 200_000 for number in range(4)]
+    length = sum(map(len, pieces))
+    client.send_head(method="POST", host=f"{host}.test", headers=[("Content-Length", str(length))])
+    sid = node.expect_request().sid
+    for number, piece in enumerate(pieces):
+        client.send(piece)
+        assert node.expect_body(sid, len(piece)) == piece
+        stage.reload(vhosts=(AFTER, BEFORE)[number % 2])
+    node.respond(sid, b"stored")
+    assert client.read_response().body == b"stored"
+
+
+def test_pipelined_requests_follow_the_rules_of_their_turn(stage: Stage) -> None:
+    stage.serve(vhosts=BEFORE)
+    node, client = stage.node("changed"), stage.client()
+    client.send(request_head("/1", host="changed.test") + request_head("/2", host="changed.test"))
+    sid = node.expect_request().sid
+    stage.reload(vhosts=AFTER)
+    node.respond(sid, b"first")
+    assert client.read_response().body == b"first"
+    node.expect_end(sid)
+    second = node.expect("headers")
+    assert second.sid != sid and second.body.startswith(b"GET /2 ")
+    node.respond(second.sid, b"second")
+    assert client.read_response().body == b"second"
+
+
+def test_an_idle_session_of_what_changed_or_went_ends(stage: Stage) -> None:
+    """Its client stays connected and notices nothing."""
+    server = stage.serve(vhosts=BEFORE)
+    nodes = {name: stage.node(name) for name in ("kept", "changed", "gone")}
+    clients = {name: stage.client() for name in nodes}
+    sids = {name: get(clients[name], nodes[name], f"{name}.test") for name in nodes}
+    stage.reload(vhosts=AFTER)
+    nodes["changed"].expect_end(sids["changed"])
+    nodes["gone"].expect_end(sids["gone"])
+    assert server.server.session_count == 1
+    assert get(clients["kept"], nodes["kept"], "kept.test") == sids["kept"]
+    assert status(clients["gone"], "gone.test") == 404
+    clients["changed"].get(host="changed.test")
+    nodes["changed"].respond(nodes["changed"].expect("headers").sid, b"again")
+    assert clients["changed"].read_response().body == b"again"
+
+
+def test_sessions_of_a_name_count_together(stage: Stage) -> None:
+    """Those that began by the old rules take their places under the new ones."""
+    server = stage.serve(vhosts={HOST: {**APP, "sessions": 2}})
+    node = stage.node()
+    clients = [stage.client() for _ in range(3)]
+    clients[0].get()
+    first = node.expect_request().sid
+    stage.reload(vhosts={HOST: {**APP, "sessions": 2, "max-hops": 3}})
+    clients[1].get()
+    second = node.expect_request().sid
+    assert status(clients[2]) == 503
+    stage.reload(vhosts={})
+    stage.reload(vhosts={HOST: {**APP, "sessions": 2}})  # gone for a while
+    assert status(clients[2]) == 503
+    node.respond(first)
+    assert clients[0].read_response().status == 200
+    node.expect_end(first)
+    clients[2].get()
+    third = node.expect_request().sid
+    assert status(clients[0]) == 503
+    for client, sid in ((clients[1], second), (clients[2], third)):
+        node.respond(sid)
+        assert client.read_response().status == 200
+    assert server.server.session_count == 1  # that of the rules in force
+
+
+def test_the_servers_own_limits_follow(stage: Stage) -> None:
+    server = stage.serve({"sessions": 1, "max-uri": 100})
+    node, client, other = stage.node(), stage.client(), stage.client()
+    client.get()
+    sid = node.expect_request().sid
+    assert status(other) == 503
+    stage.reload({"sessions": 2, "max-uri": 64})
+    other.get()
+    node.respond(node.expect_request().sid)
+    assert other.read_response().status == 200
+    other.get("/" + 80 * "x")  # a connection keeps the bounds it began with
+    node.respond(node.expect_request().sid)
+    assert other.read_response().status == 200
+    fresh = stage.client()
+    fresh.get("/" + 80 * "x")
+    assert fresh.read_response().status == 414
+    node.respond(sid)
+    assert client.read_response().status == 200
+    assert server.server.config.server.sessions == 2
+
+
+def test_another_ping_frequency(stage: Stage) -> None:
+    server = stage.serve({"ping-freq": 3600})
+    node = stage.node()
+    stage.reload({"ping-freq": 0.1})
+    node.wait_ping()
+    node.wait_ping()
+    assert server.server.config.server.ping_freq == 0.1
+
+
+# ---------------------------------------------------------------- nodes
+
+
+def test_a_node_that_nobody_names_any_more(stage: Stage) -> None:
+    """What runs there finishes; nothing new goes there; then it is forgotten, and may come back."""
+    server = stage.serve({"ping-freq": 2}, vhosts={HOST: {"node": ["old", "new"]}})
+    old, client, other = stage.node("old"), stage.client(), stage.client()
+    client.get()
+    sid = old.expect_request().sid
+    new = stage.node("new")
+    stage.reload({"ping-freq": 2}, vhosts={HOST: {"node": "new"}})
+    get(other, new)
+    old.respond(sid, b"finished")
+    assert client.read_response().body == b"finished"
+    old.expect_end(sid)
+    table = server.server.wiring.dispatcher.virtualhosts[0].table  # type: ignore[union-attr]
+    server.wait_until(lambda: table.find(b"old") is None, "it is forgotten")
+    get(client, new)
+    stage.reload({"ping-freq": 2}, vhosts={HOST: {"node": "old"}})
+    get(client, old)  # it was connected all the time
+    assert old.spawned == 1
+
+
+def test_a_request_that_waits_for_a_node_waits_for_that_of_the_new_rules(stage: Stage) -> None:
+    server = stage.serve(vhosts={HOST: {**APP, "hold": 3600}, "gone.test": {**GONE, "hold": 3600}})
+    client, other = stage.client(), stage.client()
+    client.get("/held")
+    other.get("/held", host="gone.test")
+    server.wait_counter("requests.held", 2)
+    stage.reload(vhosts={HOST: {"node": "other", "hold": 3600}})
+    assert other.read_response().status == 503
+    node = stage.node("other")
+    request = node.expect_request()
+    assert request["REQUEST_URI"] == "/held"
+    node.respond(request.sid, b"at last")
+    assert client.read_response().body == b"at last"
+
+
+def test_a_stricter_node_authenticator(stage: Stage) -> None:
+    """Instances that are there are looked at again; unchanged virtualhosts keep them."""
+    strict: Table = {**CHANGED, "node-authenticators": "address allow=192.0.2.0/24"}
+    stage.serve(vhosts={"kept.test": {**KEPT, "node": "changed"}, "changed.test": CHANGED})
+    node, client = stage.node("changed"), stage.client()
+    get(client, node, "changed.test")
+    try:
+        stage.reload(vhosts={"kept.test": {**KEPT, "node": "changed"}, "changed.test": strict})
+    except Exception as error:
+        pytest.skip(f"no such authenticator yet: {error}")
+    assert status(client, "changed.test") == 503

@@ -197,10 +197,11 @@ def _inherits(config: VirtualHostConfig, whole: VirtualHost, key: str) -> bool:
 def add_host(
     hosts: HostTable[VirtualHost], virtualhost: VirtualHost, further: Sequence[Hashable] = ()
 ) -> None:
-    """Requests for its names lead to it, on its own listeners, and on `further` ones, where it has any."""
+    """Requests for its names lead to it, on its own listeners or the shared ones, and on `further` ones."""
     config = virtualhost.config
-    own = (*config.bind, *config.bind_ssl, *further)
-    hosts.add(config.name, virtualhost, aliases=config.alias, listeners=own)
+    hosts.add(config.name, virtualhost, aliases=config.alias, listeners=(*config.bind, *config.bind_ssl))
+    if further:
+        hosts.add(config.name, virtualhost, aliases=config.alias, listeners=further)
 
 
 def _request_encoder(

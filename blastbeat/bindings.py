@@ -2,28 +2,19 @@
 bound, and only when nothing can fail any more the rest is let go.
 
 Knows addresses and endpoints; what is served there is for others. What is connected stays: a listener that is
-closed keeps its connections, a ROUTER that nobody needs lives until its last session is over.
+closed keeps its connections, a ROUTER that nobody needs lives until its last session is over. libzmq ends the
+connections of an endpoint with it; so one that leaves the list of a ROUTER stays bound.
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
-
-import anyio
 
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
 from blastbeat.node_rules import Endpoints
 from blastbeat.transport.listener import Listener
 from blastbeat.transport.router import Router
-from blastbeat.transport.zmq_socket import is_let_go
-
-log = logging.getLogger(__name__)
-
-LET_GO_PAUSE = 0.005
-LET_GO_TRIES = 200
-"""ZeroMQ's thread lets go of an endpoint a moment after it was told to. The pause is in seconds."""
 
 
 class Bindings:
@@ -80,6 +71,12 @@ class Rebinding:
         return [address for address in bound if address not in self._addresses]
 
     @property
+    def stay_bound(self) -> list[str]:
+        """Endpoints that no list has any more, of ROUTERs in use."""
+        kept = [(endpoints, router) for endpoints, router in self.routers.items() if router.bound]
+        return [each for endpoints, router in kept for each in router.bound if each not in endpoints]
+
+    @property
     def retired(self) -> list[Router]:
         """ROUTERs in use that are not after `commit`."""
         stays = set(map(id, self.routers.values()))
@@ -89,7 +86,7 @@ class Rebinding:
         """Binds all that is new, without accepting clients yet. Raises StartError, after undoing it all."""
         try:
             for endpoints, router in self.routers.items():
-                await self._bind_router(endpoints, router)
+                self._bind_router(endpoints, router)
             for listener in self.new_listeners:
                 await self._bind_listener(listener)
         except BaseException:
@@ -108,7 +105,6 @@ class Rebinding:
         retired = self.retired
         for endpoints, router in self.routers.items():
             if router.endpoints != endpoints:
-                router.shrink([each for each in router.bound if each not in endpoints])
                 router.rename(endpoints)
         for listener in [each for each in bindings.listeners if each.configured not in self._addresses]:
             listener.close()
@@ -126,34 +122,24 @@ class Rebinding:
 
     # ------------------------------------------------------------ one by one
 
-    async def _bind_router(self, endpoints: Endpoints, router: Router) -> None:
+    def _bind_router(self, endpoints: Endpoints, router: Router) -> None:
         missing = [endpoint for endpoint in endpoints if endpoint not in router.bound]
-        tries = 0
         for endpoint in missing:
-            if await self._release(endpoint, router):
-                tries = LET_GO_TRIES
+            self._refuse_moving(endpoint, router)
         if router in self.new_routers:
-            await _keep_trying(router.open, tries)
+            router.open()
             self._undo.append(router.close)
         elif missing:
-            await _keep_trying(lambda: router.extend(missing), tries)
+            router.extend(missing)
             self._undo.append(lambda: router.shrink(missing))
 
-    async def _release(self, endpoint: str, wanted_by: Router) -> bool:
-        """Another ROUTER of ours may have it, which shall have it no more. True where that was so."""
+    def _refuse_moving(self, endpoint: str, to: Router) -> None:
         if endpoint.endswith("*"):
-            return False  # the system chooses: nobody has the same
+            return  # the system chooses: nobody has the same
         for owner in (*self._bindings.routers.values(), *self._bindings.leaving):
-            if owner is not wanted_by and endpoint in owner.bound:
-                real = owner.bound[endpoint]
-                owner.shrink([endpoint])
-                self._undo.append(_taker_back(owner, endpoint))
-                for _ in range(LET_GO_TRIES):
-                    if is_let_go(real):
-                        break
-                    await anyio.sleep(LET_GO_PAUSE)
-                return True
-        return False
+            if owner is not to and endpoint in owner.bound:
+                why = "another ROUTER of this server has it, whose nodes would be cut off"
+                raise StartError(f"zmq {endpoint}: {why}: to move it takes a restart")
 
     async def _bind_listener(self, listener: Listener) -> None:
         try:
@@ -193,24 +179,3 @@ def _match_routers(
             matched[endpoints] = new_router(endpoints)
             created.append(matched[endpoints])
     return {endpoints: matched[endpoints] for endpoints in wanted}, created
-
-
-def _taker_back(owner: Router, endpoint: str) -> Callable[[], None]:
-    def take_back() -> None:
-        try:
-            owner.extend([endpoint])
-        except StartError as error:
-            log.error("%s; no further node can connect there", error)
-
-    return take_back
-
-
-async def _keep_trying(bind: Callable[[], object], tries: int) -> None:
-    """An endpoint that was released may be in use for a moment still."""
-    for _ in range(tries):
-        try:
-            bind()
-            return
-        except StartError:
-            await anyio.sleep(LET_GO_PAUSE)
-    bind()

@@ -83,6 +83,7 @@ class Drafter:
         if found:
             raise ConfigError(list(dict.fromkeys(found)))
         await spread(self._fill_hosts(draft, former))
+        draft.problems = [*problems, *map(_stays_bound, draft.rebinding.stay_bound)]
         return draft
 
     async def _read(self) -> tuple[Config, Sequence[Problem]]:
@@ -139,3 +140,8 @@ class Drafter:
         for each in draft.virtualhosts:
             add_host(draft.hosts, each, draft.former.of(each.name))
             yield
+
+
+def _stays_bound(endpoint: str) -> Problem:
+    message = "stays bound until a restart: the nodes that came by it would be cut off"
+    return Problem(message, "warning", key="zmq", value=endpoint)

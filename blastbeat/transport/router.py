@@ -131,7 +131,7 @@ class Router:
             done.append(endpoint)
 
     def shrink(self, endpoints: Sequence[str]) -> None:
-        """Accepts no further node on these; who is connected stays. ZeroMQ lets go of them a little later."""
+        """Gives these up; whoever came by them is disconnected."""
         for endpoint in endpoints:
             unbind_endpoint(self._socket, self.bound.pop(endpoint))
 

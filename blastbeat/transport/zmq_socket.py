@@ -56,16 +56,9 @@ def bind_endpoints(router: zmq.Socket[bytes], endpoints: Sequence[str]) -> list[
 
 
 def unbind_endpoint(router: zmq.Socket[bytes], endpoint: str) -> None:
-    """Accepts no more connections on an endpoint, as `bind_endpoints` returned it; those there are go on."""
+    """Gives up an endpoint, as `bind_endpoints` returned it. libzmq ends its connections, too."""
     with contextlib.suppress(zmq.ZMQError):  # it is not bound: so it shall be
         router.unbind(endpoint)
-
-
-def is_let_go(endpoint: str) -> bool:
-    """Whether ZeroMQ is through with an endpoint that was unbound, as far as one can see. It removes the file
-    of an `ipc` endpoint last: bound before, the file of the next one would go."""
-    path = endpoint.removeprefix("ipc://")
-    return path == endpoint or path.startswith(("@", "*")) or not os.path.exists(path)
 
 
 def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:

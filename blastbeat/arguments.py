@@ -100,6 +100,17 @@ def _status(parser: argparse.ArgumentParser) -> None:
     _log_level(parser)
 
 
+def _explain(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("url", metavar="URL", help="what a client asks for, e.g. http://shop.example/api")
+    parser.add_argument("--config", metavar="CONFIG", help="a .toml or .ini file")
+    parser.add_argument("--method", default="GET", metavar="METHOD", help="default %(default)s")
+    field = "'Name: value', a header of the request; may be repeated"
+    parser.add_argument("--header", action="append", default=[], metavar="FIELD", help=field)
+    parser.add_argument("--client", default="", metavar="ADDRESS", help="the client's, e.g. 192.0.2.7")
+    _json(parser)
+    _log_level(parser)
+
+
 def _plugins(parser: argparse.ArgumentParser) -> None:
     _config_argument(parser)
     _log_level(parser)
@@ -116,6 +127,7 @@ COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = 
     "reload": ("let a running server read its configuration again", _reload),
     "check": ("say everything that is wrong with a configuration", _check),
     "status": ("what a running server is doing: its virtualhosts, its nodes", _status),
+    "explain": ("say what would serve a URL, and why", _explain),
     "plugins": ("list every plugin, where it comes from and what it offers", _plugins),
     "demo": ("a server and a node of its own, to look at in a browser", _demo),
 }

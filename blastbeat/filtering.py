@@ -139,7 +139,7 @@ def _follow(exchange: Exchange, view: RequestView, verdict: object) -> Answer | 
         return None
     if not isinstance(verdict, Route):
         return checked_answer(verdict)
-    exchange.request = view.request = _routed(view.request, verdict)
+    exchange.request = view.request = routed(view.request, verdict)
     if verdict.nodes is not None:
         if isinstance(verdict.nodes, str):
             raise TypeError(f"Route.nodes is the text {verdict.nodes!r}, not a list of names")
@@ -192,7 +192,7 @@ def _is_bodyless(changed: ResponseHead, head: ResponseHead) -> bool:
     return not BODYLESS_STATUSES.isdisjoint((changed.status, head.status))
 
 
-def _routed(request: Request, route: Route) -> Request:
+def routed(request: Request, route: Route) -> Request:
     """The request as a filter wants it forwarded."""
     headers = request.headers
     replaced = {name for name, _ in route.set_headers}

@@ -74,13 +74,17 @@ class Candidate(Generic[T]):
         """Whether the request, whose path is known to fit, is one of this route."""
         if not self._asks:
             return True
+        if self._shares is not None and not self.low <= self._shares.place(request.remote_addr) < self.high:
+            return False
+        return self.fits(request)
+
+    def fits(self, request: Request) -> bool:
+        """The same, but for its client."""
         if self._methods and request.method not in self._methods:
             return False
         if self._headers and not all(_has_field(request, *wanted) for wanted in self._headers):
             return False
-        if self._cookies and not all(_has_cookie(request, *wanted) for wanted in self._cookies):
-            return False
-        return self._shares is None or self.low <= self._shares.place(request.remote_addr) < self.high
+        return not self._cookies or all(_has_cookie(request, *wanted) for wanted in self._cookies)
 
     def why_not(self, request: Request) -> str:
         """What of the request does not fit, in words; empty where all does. For a reader, it is slow."""
@@ -92,11 +96,23 @@ class Candidate(Generic[T]):
         for wanted in self.config.cookies:
             if not _has_cookie(request, *_encoded(wanted)):
                 return f"there is no cookie {_shown(wanted)}"
-        if self._shares is not None and not self.takes(request):
-            place = self._shares.place(request.remote_addr)
-            client = request.remote_addr.decode("ascii", "replace")
-            return f"client {client} has place {place:.2%}, outside of {self.low:.4g} to {self.high:.4g}"
-        return ""
+        if self._shares is None or (request.remote_addr and self.takes(request)):
+            return ""
+        share = f"{(self.config.share or 0) * 100:g}%"
+        if not request.remote_addr:
+            return f"it is for {share} of the clients"
+        return f"it is for {share} of the clients, and {request.remote_addr.decode()} is not among them"
+
+    def why(self, request: Request) -> str:
+        """What of a request that it takes it asked for, in words."""
+        config = self.config
+        asked = [f"the path is {config.path} or below it"] if config.path != "/" else []
+        asked += [f"the method is {request.method.decode()}"] if config.methods else []
+        asked += [f"there is the header {_shown(match)}" for match in config.headers]
+        asked += [f"there is the cookie {_shown(match)}" for match in config.cookies]
+        if self._shares is not None:
+            asked.append(f"{request.remote_addr.decode()} is among its clients")
+        return ", ".join(asked)
 
 
 class RouteTable(Generic[T]):
@@ -122,10 +138,7 @@ class RouteTable(Generic[T]):
         be shown another path than its target says."""
         path = normalise(request.target)
         chosen = next((each for each in self.candidates(path) if each.takes(request)), None)
-        prefix = chosen.prefix if chosen is not None else b""
-        written = request.target.partition(b"?")[0]
-        if prefix or path != written:
-            self._show_path(request, written, path, prefix)
+        self.show_path(request, path, chosen)
         return chosen.value if chosen is not None else None
 
     def candidates(self, path: bytes) -> Iterator[Candidate[T]]:
@@ -152,13 +165,17 @@ class RouteTable(Generic[T]):
     def _longest(self, path: bytes) -> bytes:
         return next((path_bytes(each.config.path) for each in self.candidates(path)), b"")
 
-    def _show_path(self, request: Request, written: bytes, path: bytes, prefix: bytes) -> None:
+    def show_path(self, request: Request, path: bytes, chosen: Candidate[T] | None) -> None:
         """Where the target, read as it is written, could be taken for another route's, the node is shown the
-        normalised path, by which its route was chosen. So it can't be made to serve what another route's
+        normalised `path`, by which its route was chosen. So it can't be made to serve what another route's
         filters and authenticators guard."""
+        prefix = chosen.prefix if chosen is not None else b""
+        written = request.target.partition(b"?")[0]
         if prefix:
             request.script_name = prefix
             _tell_prefix(request, format_path(prefix))
+        elif path == written:
+            return
         literal = unquote_to_bytes(written)
         if literal == path:
             # Whoever cuts the prefix off the target finds it there only where it is written plainly.

@@ -6,6 +6,7 @@ Which route that is, `routes.py` knows; what becomes of the request then, `admis
 from __future__ import annotations
 
 from blastbeat.errors import ClientError
+from blastbeat.events import Request
 from blastbeat.exchange import Exchange
 from blastbeat.virtualhost import VirtualHost
 
@@ -16,13 +17,23 @@ def route_request(exchange: Exchange, virtualhost: VirtualHost) -> VirtualHost:
     zero byte, at which some nodes end it and others do not."""
     request, routes = exchange.request, virtualhost.routes
     assert request is not None and routes is not None
-    if b"%00" in request.path:
-        raise ClientError(400, "a zero byte in the path")
+    check_path(request)
     route = routes.lead(request)
     if route is not None:
         exchange.route = route.config.route
         request.raw_path_info = route.host.raw_path_info
         return route
     if not virtualhost.node_names and not virtualhost.filters:
-        raise ClientError(404, "no route of this virtualhost is for this request")
+        raise no_route()
     return virtualhost
+
+
+def check_path(request: Request) -> None:
+    """Raises ClientError(400) for a path that some nodes would take for less than it says."""
+    if b"%00" in request.path:
+        raise ClientError(400, "a zero byte in the path")
+
+
+def no_route() -> ClientError:
+    """What is raised where a virtualhost is nothing but its routes and none takes the request."""
+    return ClientError(404, "no route of this virtualhost is for this request")

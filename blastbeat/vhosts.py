@@ -95,16 +95,23 @@ class HostTable(Generic[T]):
 
         Of two with the same name the first keeps it. Raises ConfigError for what is no host name.
         """
-        places = [self._own.setdefault(key, _Names()) for key in listeners] or [self._shared]
-        for text in (name, *aliases):
-            key, is_suffix = _parse_name(text)
-            for place in places:
-                if text == name:
-                    target = place.suffixes if is_suffix else place.names
-                else:
-                    target = place.suffix_aliases if is_suffix else place.aliases
-                target.setdefault(key, value)
+        key, is_suffix = _parse_name(name)
+        for place in self._places_of(listeners):
+            (place.suffixes if is_suffix else place.names).setdefault(key, value)
         self._remembered.clear()
+        for alias in aliases:
+            if alias != name:
+                self.add_alias(alias, value, listeners=listeners)
+
+    def add_alias(self, alias: str, value: T, *, listeners: Collection[Hashable] = ()) -> None:
+        """A further name, which counts after all names. Raises ConfigError for what is no host name."""
+        key, is_suffix = _parse_name(alias)
+        for place in self._places_of(listeners):
+            (place.suffix_aliases if is_suffix else place.aliases).setdefault(key, value)
+        self._remembered.clear()
+
+    def _places_of(self, listeners: Collection[Hashable]) -> list[_Names[T]]:
+        return [self._own.setdefault(key, _Names()) for key in listeners] or [self._shared]
 
     def find(self, authority: bytes, default_port: int, listener: Hashable = None) -> T | None:
         """What `authority`, as asked for on `listener`, leads to; None when nothing does.

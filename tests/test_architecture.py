@@ -81,6 +81,7 @@ LEVELS = {
     "blastbeat.wiring": 8,
     "blastbeat.server": 8,
     "blastbeat.preflight": 8,
+    "blastbeat.explaining": 8,
     "blastbeat.figures": 8,
     "blastbeat.monitoring": 8,
     "blastbeat.log_file": 8,

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import re
+import shlex
+import textwrap
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
+from blastbeat.cli import main
 from blastbeat.config import load_config
 from tests.helpers.app import AppRequest, Handler
 from tests.helpers.client import RawClient
@@ -15,6 +18,7 @@ from tests.helpers.server import RunningServer
 from tests.helpers.stage import Stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-to" / "route-requests.md"
+CLI = PAGE.parents[1] / "reference" / "cli.md"
 _BLOCK = re.compile(r"^```(toml|ini) (shop\.\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 BLOCKS = {name: text for _, name, text in _BLOCK.findall(PAGE.read_text(encoding="utf-8"))}
 HOST = "shop.example"
@@ -31,6 +35,21 @@ def test_both_notations_mean_the_same(tmp_path: Path) -> None:
         # Only the names differ: in ini they begin with a slash.
         meant.append([replace(each, name="", policy=replace(each.policy, route="")) for each in host.routes])
     assert meant[0] == meant[1] and len(meant[0]) == 7
+
+
+def test_what_explain_prints(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Here and in the reference of the command line; `…` stands for what is left out there."""
+    (tmp_path / "shop.toml").write_text(BLOCKS["shop.toml"])
+    pages = PAGE.read_text(encoding="utf-8") + CLI.read_text(encoding="utf-8")
+    shown = re.findall(r"^    \$ blastbeat explain (.*)\n((?:    .*\n)+)", pages, re.MULTILINE)
+    assert len(shown) == 2
+    for command, text in shown:
+        arguments = [word.replace("shop.toml", str(tmp_path / "shop.toml")) for word in shlex.split(command)]
+        assert main(["explain", *arguments]) == 0
+        said = capsys.readouterr().out.replace(f"{tmp_path}/", "")
+        expected = textwrap.dedent(text)
+        before, _, after = expected.partition("  …\n")
+        assert said.startswith(before) and said.endswith(after), said
 
 
 @pytest.fixture

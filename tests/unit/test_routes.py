@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -233,9 +234,22 @@ def test_why_a_route_does_not_take_a_request() -> None:
         "there is no header x-a",
         "there is no cookie b=1",
     ]
-    assert reasons[3].startswith("client 192.0.2.1 has place ")
+    assert reasons[3] == "it is for 0% of the clients, and 192.0.2.1 is not among them"
+    assert candidate.why_not(replace(wants, remote_addr=b"")) == "it is for 0% of the clients"
     (candidate,) = table(route("/")).candidates(b"/")
-    assert candidate.why_not(wants) == ""
+    assert candidate.why_not(wants) == candidate.why(wants) == ""
+
+
+def test_why_a_route_takes_a_request() -> None:
+    asked = {"methods": ("GET",), "headers": (FieldMatch("x-a"),), "cookies": (FieldMatch("b", "1"),)}
+    (candidate,) = table(route("/api", share=1.0, **asked)).candidates(b"/api/x")
+    fields = [(b"x-a", b""), (b"cookie", b"b=1")]
+    wants = make_request(method=b"GET", headers=fields, remote_addr=b"192.0.2.1")
+    assert candidate.why_not(wants) == "" and candidate.takes(wants)
+    assert candidate.why(wants) == (
+        "the path is /api or below it, the method is GET, there is the header x-a, there is the cookie b=1, "
+        "192.0.2.1 is among its clients"
+    )
 
 
 # ---------------------------------------------------------------- what the node is shown

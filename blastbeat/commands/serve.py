@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import gc
 import os
+import signal
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
@@ -39,6 +40,8 @@ class RunnableServer(Protocol):
 
 def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServer] | None = None) -> int:
     """Serve until a signal ends it. Raises ConfigError, PluginError, StartError."""
+    # Until the server looks out for it, logrotate's signal would end a start that reads much.
+    signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     set_up_logging(options.log_level or "info")
     path = find_config(options.config, os.environ)
     config, problems = load_config(path, _overrides(options))

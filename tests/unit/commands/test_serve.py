@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import os
+import signal
 from collections.abc import Callable
 from pathlib import Path
 
@@ -56,6 +58,15 @@ def test_the_ready_line_follows_the_warnings(config: Path, capsys: pytest.Captur
         f"ready http://127.0.0.1:80 zmq ipc:///x (1 virtualhost, driver h11, loop {loop_name()})",
     ]
     assert not said.out
+
+
+def test_the_signal_of_a_rotation_does_not_end_the_start(config: Path) -> None:
+    class SignalledServer(FakeServer):
+        def __init__(self, config: Config) -> None:
+            super().__init__(config)
+            os.kill(os.getpid(), signal.SIGUSR1)
+
+    assert serve.run(options(config), SignalledServer) == 0
 
 
 class FailingServer(FakeServer):

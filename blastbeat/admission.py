@@ -105,7 +105,7 @@ class Admission:
             stream.fail(500, CloseReason.PLUGIN_ERROR, "a filter failed")
             return
         if answer is not None:
-            stream.answer(answer, answer.reason, answer.detail or type(exchange.filtered[-1]).__name__)
+            _give(stream, virtualhost, answer, exchange.filtered[-1])
             return
         if virtualhost.request_authenticators:
             exchange.cancel = self._spawn(self._authenticate(stream, exchange, view, virtualhost))
@@ -131,7 +131,7 @@ class Admission:
             if stream.exchange is not exchange:
                 return  # the client did not wait
             if refusal is not None:
-                stream.answer(refusal, refusal.reason, refusal.detail or type(each).__name__)
+                _give(stream, virtualhost, refusal, each)
                 return
         exchange.request = view.request
         self.settle(stream, exchange)
@@ -164,3 +164,10 @@ class Admission:
             else:
                 stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
         self._dispatcher.placement.place(stream, exchange)
+
+
+def _give(stream: Stream, virtualhost: VirtualHost, answer: Answer, who: object) -> None:
+    """What a filter or an authenticator answers."""
+    if answer.limit:
+        virtualhost.tally.hit(answer.limit)
+    stream.answer(answer, answer.reason, answer.detail or type(who).__name__)

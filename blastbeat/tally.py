@@ -17,9 +17,12 @@ LIMIT_BEHIND_REASON = {
     CloseReason.MEMORY: "memory",
     CloseReason.LINGER_OVER: "linger",
 }
-LIMIT_BEHIND_STATUS = {413: "max-body", 429: "rate"}
+LIMIT_BEHIND_STATUS = {413: "max-body"}
 """What tells by itself which limit was hit, where it was not the node's answer; the other limits are counted
 where they are hit."""
+
+MAX_LIMITS = 50
+"""Limits that are counted by name in one tally; a plugin's beyond them are `other`."""
 
 DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of what durations are sorted into, seconds: from a node next door to a long poll."""
@@ -70,7 +73,9 @@ class Tally:
                 self.hit(limit)
 
     def hit(self, limit: str, times: int = 1) -> None:
-        """A limit was hit: one word of the code's, never a client's."""
+        """A limit was hit: a word of the code's or a plugin's, never a client's."""
+        if limit not in self.limits and len(self.limits) >= MAX_LIMITS:
+            limit = "other"
         self.limits[limit] = self.limits.get(limit, 0) + times
 
     def absorb(self, other: Tally) -> None:

@@ -25,7 +25,8 @@ class Answer:
     the virtualhost's page for it, or a line of text.
 
     `reason` and `detail` are for the logs: how the exchange ended (`COMPLETE` for an answer that is no
-    refusal, `LIMIT` over a limit), and more in words; without them the class of who answered.
+    refusal, `LIMIT` over a limit), and more in words; without them the class of who answered. `limit` names
+    the limit that was hit, for the figures of the virtualhost: one of a few words, never a client's.
     """
 
     status: int
@@ -33,6 +34,7 @@ class Answer:
     headers: Sequence[tuple[bytes, bytes]] = ()
     reason: CloseReason = CloseReason.REFUSED
     detail: str = ""
+    limit: str = ""
 
 
 @dataclass(frozen=True, slots=True)

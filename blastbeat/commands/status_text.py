@@ -51,7 +51,9 @@ def _facts(status: Mapping[str, Any], before: Mapping[str, Any] | None) -> Itera
     )
     loaded = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(server["loaded_at"]))
     file = printable(server["config_file"] or "no file")
-    yield f"configuration {file}, read {loaded} (number {server['generation']})"
+    refused = status["counters"]["config.reloads-refused"]
+    more = f"; {refused} refused since the start" if refused else ""
+    yield f"configuration {file}, read {loaded} (number {server['generation']}){more}"
     addresses = ", ".join(server["addresses"]) or "no address"
     yield f"clients on {printable(addresses)}; nodes on {printable(', '.join(server['endpoints']) or 'none')}"
     yield (

@@ -95,7 +95,8 @@ class Limits(Filter):
     def _refuse(self, view: RequestView, status: int, name: str, retry_after: bytes) -> Answer:
         view.count(f"limits.{name}")
         detail = f"over the limit {name}={self._written[name]}"
-        return Answer(status, b"", [(b"Retry-After", retry_after)], CloseReason.LIMIT, detail)
+        headers = [(b"Retry-After", retry_after)]
+        return Answer(status, b"", headers, CloseReason.LIMIT, detail, limit=name)
 
     def on_closed(self, view: RequestView) -> None:
         client = view.notes.pop(self._note, None)

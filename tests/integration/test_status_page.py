@@ -18,7 +18,7 @@ from blastbeat.transport.control_client import ask
 from tests.helpers.client import RawClient, Response
 from tests.helpers.control import config_of
 from tests.helpers.server import RunningServer
-from tests.helpers.settings import HOST, Table
+from tests.helpers.settings import HOST, VHOST_DEFAULTS, Table
 from tests.helpers.stage import Stage
 
 PING_FREQ = 0.1
@@ -250,3 +250,27 @@ def test_without_prometheus_client_the_start_warns(stage: Stage, monkeypatch: py
     monkeypatch.setattr(service.importlib.util, "find_spec", lambda _: None)  # type: ignore[attr-defined]
     [warning] = serve(stage).server.warnings
     assert "blastbeat[metrics]" in warning
+
+
+# ---------------------------------------------------------------- read again
+
+
+def test_figures_go_on_when_the_configuration_is_read_again(stage: Stage) -> None:
+    """A virtualhost that changed keeps its sums, and the status tells which configuration is in force."""
+    server = serve(stage)
+    node, client = stage.node(), stage.client()
+    stage.exchange(node, client)
+    server.wait_exchanges(1)
+    before = status(stage)["server"]
+    stage.configure(
+        {"stats-bind": "127.0.0.1:0", "ping-freq": PING_FREQ},
+        vhosts={HOST: {**VHOST_DEFAULTS, "sessions": 7}, "new.test": {"node": ["app"]}},
+    )
+    server.reload()
+    told = status(stage)
+    assert (before["generation"], told["server"]["generation"]) == (1, 2)
+    assert told["server"]["loaded_at"] > before["loaded_at"]
+    changed, new = told["virtualhosts"]
+    assert (changed["requests"], changed["sessions_limit"]) == (1, 7)
+    assert (new["name"], new["state"], new["requests"]) == ("new.test", "up", 0)
+    client.close()

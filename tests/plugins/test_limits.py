@@ -72,7 +72,12 @@ def test_a_rate_of_each_client() -> None:
     assert [table.ask(subject) for _ in range(2)] == [None, None]
     refused = table.ask(subject)
     assert refused == Answer(
-        429, b"", [(b"Retry-After", b"1")], CloseReason.LIMIT, "over the limit client-requests=10/s"
+        429,
+        b"",
+        [(b"Retry-After", b"1")],
+        CloseReason.LIMIT,
+        "over the limit client-requests=10/s",
+        limit="client-requests",
     )
     assert table.ask(subject, b"192.0.2.2") is None
     table.time += 0.1
@@ -118,7 +123,12 @@ def test_how_many_at_once() -> None:
     assert [subject.on_request(view) for view in views] == [None, None]
     refused = table.ask(subject)
     assert refused == Answer(
-        503, b"", [(b"Retry-After", b"1")], CloseReason.LIMIT, "over the limit client-concurrent=2"
+        503,
+        b"",
+        [(b"Retry-After", b"1")],
+        CloseReason.LIMIT,
+        "over the limit client-concurrent=2",
+        limit="client-concurrent",
     )
     other = table.view(b"192.0.2.2")
     assert subject.on_request(other) is None

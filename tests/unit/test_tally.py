@@ -7,7 +7,8 @@ from types import SimpleNamespace
 import pytest
 
 from blastbeat.events import CloseReason
-from blastbeat.tally import DURATION_BOUNDS, Durations, Tallies, Tally
+from blastbeat.interfaces import Answer, Filter, RequestView
+from blastbeat.tally import DURATION_BOUNDS, MAX_LIMITS, Durations, Tallies, Tally
 from tests.helpers.engine import Engine, request_head, upload_head
 
 
@@ -31,10 +32,9 @@ def test_an_exchange_adds_its_figures() -> None:
         (200, CloseReason.SLOW_CLIENT, "writequeue-buffer"),
         (200, CloseReason.MEMORY, "memory"),
         (200, CloseReason.LINGER_OVER, "linger"),
-        (429, CloseReason.REFUSED, "rate"),
         (413, CloseReason.LIMIT, "max-body"),
         (403, CloseReason.REFUSED, None),
-        (429, CloseReason.COMPLETE, None),  # a node's own
+        (413, CloseReason.COMPLETE, None),  # a node's own
         (504, CloseReason.RESPONSE_TIMEOUT, None),
     ],
 )
@@ -49,6 +49,15 @@ def test_limits_are_counted_by_name() -> None:
     for limit in ("sessions", "max-body", "sessions"):
         tally.hit(limit)
     assert tally.limits == {"sessions": 2, "max-body": 1}
+
+
+def test_names_of_limits_are_bounded() -> None:
+    tally = Tally()
+    for number in range(MAX_LIMITS + 5):
+        tally.hit(f"limit{number}")
+    tally.hit("limit0")
+    assert len(tally.limits) == MAX_LIMITS + 1
+    assert (tally.limits["other"], tally.limits["limit0"]) == (5, 2)
 
 
 def test_durations_are_sorted_by_their_bounds() -> None:
@@ -98,6 +107,16 @@ def test_the_limit_on_sessions_is_counted() -> None:
     engine.request(engine.stream())
     engine.request(engine.stream())
     assert engine.virtualhost.tally.limits == {"sessions": 1}
+
+
+def test_a_plugins_limit_is_counted() -> None:
+    class Full(Filter):
+        def on_request(self, view: RequestView) -> Answer:
+            return Answer(503, reason=CloseReason.LIMIT, limit="concurrent")
+
+    engine = Engine(filters=[Full()])
+    engine.request(engine.stream())
+    assert engine.virtualhost.tally.limits == {"concurrent": 1}
 
 
 def test_the_limit_on_bodies_is_counted() -> None:

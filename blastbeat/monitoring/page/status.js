@@ -202,6 +202,7 @@ function showLimits(status) {
 function showServer(status) {
   const { server, process } = status;
   const requests = status.counters["requests.received"];
+  const refused = status.counters["config.reloads-refused"];
   const rate = before ? Math.max(0, requests - before.received) / Math.max(0.001, status.at - before.at) : null;
   const facts = [
     ["State", server.state], ["Up for", duration(server.uptime)],
@@ -215,7 +216,8 @@ function showServer(status) {
     ["Process", `${process.pid}, ${duration(process.cpu_seconds)} of processor time`],
     ["Clients", server.addresses.join(", ") || "none", "broad"], ["Nodes", server.endpoints.join(", ") || "none", "broad"],
     ["Configuration", server.config_file || "none", "broad"],
-    ["Read", `${dateTime(server.loaded_at)}, number ${server.generation}`, "broad"],
+    ["Configuration read", `${dateTime(server.loaded_at)}, number ${server.generation}`
+      + (refused ? `; refused since the start: ${count.format(refused)}` : ""), "broad"],
   ];
   byId("server").replaceChildren(...facts.map(([name, value, look]) => {
     const group = element("div", "", { class: look ?? "" });

@@ -43,6 +43,8 @@ def test_the_server(stage: StatusStage) -> None:
     first, second, third, *_ = lines(stage.status())
     assert first.startswith("BlastBeat ") and " running for 10 s, process " in first
     assert second.startswith("configuration blastbeat.toml, read ") and second.endswith("(number 1)")
+    stage.server.counters.add("config.reloads-refused", 2)
+    assert lines(stage.status())[1].endswith("(number 1); 2 refused since the start")
     assert third == "clients on 127.0.0.1:8080; nodes on tcp://127.0.0.1:5000"
     assert any("connections 0 of 10, " in line for line in lines(stage.status()))
 

@@ -17,8 +17,9 @@ from blastbeat.exchange import Exchange
 from blastbeat.filtering import filters_closed
 from blastbeat.holding import Holding
 from blastbeat.instance import Instance, InstanceRouter
-from blastbeat.interfaces import Clock, NodeView, SessionView
+from blastbeat.interfaces import Clock, NodeAuthenticator, NodeView, SessionView
 from blastbeat.lifecycle import Lifecycle
+from blastbeat.node_log import NodeLog
 from blastbeat.node_users import NodeUsers
 from blastbeat.nodes import NodeTable
 from blastbeat.pages import NO_PAGES
@@ -63,7 +64,8 @@ class Dispatcher:
         self.clock = clock
         self.is_stopping = False
         self.pages = NO_PAGES  # for answers to requests that got to no virtualhost
-        self.users = NodeUsers()
+        self._node_log = NodeLog()
+        self.users = NodeUsers(self._node_refused)
         self.tables: dict[InstanceRouter, NodeTable] = {}
         self._decoders = dict(decoders)
         self._rate_limit = RateLimit()
@@ -195,31 +197,33 @@ class Dispatcher:
         if instance.is_watched and address is not None:
             self._end_sessions_not_let_in(instance, address)
 
+    def _node_refused(
+        self, instance: Instance, virtualhost: VirtualHost, authenticator: NodeAuthenticator
+    ) -> None:
+        self._node_log.refused(instance, virtualhost, authenticator, self.clock.monotonic())
+
     def _end_sessions_not_let_in(self, instance: Instance, address: str) -> None:
         """Somebody else speaks for it now: what it says, and what clients send, is not for each other."""
         for session in list(instance.sessions.values()):
             if session.virtualhost.key not in instance.allowed:
-                detail = (
-                    f"node {instance.view.identity} speaks from {address or 'ipc'} now, which is not let in"
-                )
-                session.owner.node_gone(CloseReason.NODE_GONE, detail)
+                detail = f"node {instance.view.identity} speaks from {address or 'ipc'} now"
+                session.owner.node_gone(CloseReason.NODE_GONE, f"{detail}, which is not let in")
 
     def instance_ready(self, instance: Instance) -> None:
         self.holding.instance_ready(instance)
 
     def instance_up(self, instance: Instance, reason: str) -> None:
-        _log_node(logging.INFO, instance, "up", reason)
+        self._node_log.up(instance, reason)
         self._node_notice(self.lifecycle.node_up, instance, "up", reason)
 
     def instance_silent(self, instance: Instance, reason: str) -> None:
-        _log_node(logging.WARNING, instance, "silent", reason)
+        self._node_log.silent(instance, reason)
         self._node_notice(self.lifecycle.node_down, instance, "silent", reason)
 
     def instance_gone(self, instance: Instance, reason: str) -> None:
         """No route for `node-grace`, or its drain is over: the sessions it still has end now."""
-        state = "drained" if instance.draining else "gone"
-        level = logging.INFO if instance.draining else logging.WARNING
-        _log_node(level, instance, state, reason)
+        state = "drained" if instance.drained_at is not None else "gone"
+        self._node_log.gone(instance, reason)
         for session in list(instance.sessions.values()):
             session.owner.node_gone(CloseReason.NODE_GONE, f"node {instance.view.identity} is gone")
         self._node_notice(self.lifecycle.node_down, instance, state, reason)
@@ -265,11 +269,6 @@ class Dispatcher:
         if notice is not None:
             view = instance.view
             notice(NodeView(view.node, view.identity, view.endpoint, state, reason))
-
-
-def _log_node(level: int, instance: Instance, state: str, reason: str) -> None:
-    name = instance.view.identity
-    log.log(level, "node %s is %s: %s", name, state, reason, extra={"node": name})
 
 
 NODE_LEVEL = frozenset({NodePong, NodeDrain})

@@ -7,10 +7,10 @@ that one that is being replaced and the one in its place agree.
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from blastbeat.instance import Instance
-from blastbeat.interfaces import NodeCandidate
+from blastbeat.interfaces import NodeAuthenticator, NodeCandidate
 from blastbeat.nodes import NodeTable
 from blastbeat.virtualhost import VirtualHost
 
@@ -18,9 +18,11 @@ log = logging.getLogger(__name__)
 
 
 class NodeUsers:
-    """`virtualhosts` are those that requests are led to now."""
+    """`virtualhosts` are those that requests are led to now. `refused` hears which authenticator keeps a node
+    that has spoken from one of them."""
 
-    def __init__(self) -> None:
+    def __init__(self, refused: Callable[[Instance, VirtualHost, NodeAuthenticator], None]) -> None:
+        self._refused = refused
         self.virtualhosts: tuple[VirtualHost, ...] = ()
         self._users: dict[tuple[NodeTable, str], list[VirtualHost]] = {}
 
@@ -71,21 +73,25 @@ class NodeUsers:
                 frozenset(virtualhost.node_names),
                 heard=address is not None,
             )
-            if _all_agree(virtualhost, candidate):
+            refusing = _who_refuses(virtualhost, candidate)
+            if refusing is None:
                 instance.allowed.add(virtualhost.key)
                 is_wanted = True
             else:
                 instance.allowed.discard(virtualhost.key)
+                if address is not None:
+                    self._refused(instance, virtualhost, refusing)
         return is_wanted
 
 
-def _all_agree(virtualhost: VirtualHost, candidate: NodeCandidate) -> bool:
+def _who_refuses(virtualhost: VirtualHost, candidate: NodeCandidate) -> NodeAuthenticator | None:
+    """None when all agree. One that fails refuses."""
     for each in virtualhost.node_authenticators:
         try:
             if not each.authenticate(candidate):
-                return False
+                return each
         except Exception:
             fields = {"virtualhost": virtualhost.name, "node": candidate.identity.decode("ascii", "replace")}
             log.exception("node authenticator %r failed", each, extra=fields)
-            return False
-    return True
+            return each
+    return None

@@ -160,7 +160,7 @@ class NodeTable:
         if instance.unreachable_since is None:
             instance.drained_at = self._now
             instance.is_gone = instance.is_blocked = True
-            self.sink.instance_gone(instance, "drained: its last session is over")
+            self.sink.instance_gone(instance, "its last session is over")
 
     def _put_in_force(self, instance: Instance, known: Capabilities) -> None:
         """Another set of words than before is answered; it is in force on our side as of then."""

@@ -59,6 +59,7 @@ LEVELS = {
     "blastbeat.filtering": 5,
     "blastbeat.failover": 6,
     "blastbeat.node_options": 2,
+    "blastbeat.node_log": 5,
     "blastbeat.holding": 6,
     "blastbeat.overdue": 6,
     "blastbeat.routes": 5,

@@ -69,5 +69,5 @@ def test_a_stricter_authenticator_takes_an_instance_away() -> None:
 
 def test_nobody_names_it() -> None:
     engine = Engine()
-    users = NodeUsers()
+    users = NodeUsers(lambda *refusal: None)
     assert not users.admit(engine.instance(), engine.table, "1.2.3.4")

@@ -225,8 +225,9 @@ class Connection(ClientOutput, asyncio.Protocol):
     def pause_input(self, seconds: float) -> None:
         """Take nothing from the client for a while, as a filter asks."""
         self.hold_reading()
-        # `body-timeout` begins behind the pause.
-        self.stream.progress.read = self._context.clock.monotonic() + seconds
+        # Timeouts begin behind the pause: it is us who take nothing.
+        progress = self.stream.progress
+        progress.read = progress.moved = self._context.clock.monotonic() + seconds
         self._context.loop.call_later(seconds, self.release_reading)
 
     # ------------------------------------------------------------ the end

@@ -523,6 +523,21 @@ def test_a_filter_pauses_the_upload() -> None:
     wire.close()
 
 
+def test_a_pause_is_no_timeout() -> None:
+    """Neither the client nor its node is late: it is us who take nothing."""
+    wire = Wire(filters=[PauseInput()], policy={"body_timeout": 1.0, "response_timeout": 1.0})
+    connection, transport = wire.connect()
+    transport.receive(POST)
+    transport.receive(b"12345")
+    wire.loop.advance(1.9)
+    assert transport.output == b""
+    wire.loop.advance(0.2)
+    transport.receive(b"67890")
+    wire.respond(connection)
+    assert b" 200 " in transport.output
+    wire.close()
+
+
 def test_reading_goes_on_when_the_last_hold_is_released() -> None:
     wire = Wire()
     connection, transport = wire.connect()

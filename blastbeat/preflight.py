@@ -20,6 +20,7 @@ from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
 from blastbeat.config.settings import Settings
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Selector
+from blastbeat.monitoring.metrics import examine_metrics
 from blastbeat.node_options import hand_over
 from blastbeat.pages import find_page_problems
 from blastbeat.plugin_manager import PluginManager
@@ -48,6 +49,7 @@ def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     problems += _examine_nodes(built.config, manager.build_registry())
     problems += find_page_problems(built.config)
     problems += [_locate(problem, built, document) for problem in examine_account(built.config)]
+    problems += [_locate(problem, built, document) for problem in examine_metrics(built.config)]
     return _without_repetitions(problems)
 
 

@@ -6,10 +6,13 @@ prometheus-client's (the extra `metrics`), which is imported only then.
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Callable, Iterator, Sequence
 from itertools import accumulate
 from typing import TYPE_CHECKING
 
+from blastbeat.config.model import Config
+from blastbeat.errors import Problem
 from blastbeat.monitoring.families import DURATION, DURATION_TEXT, FAMILIES, PREFIX, Family, Snapshot
 from blastbeat.monitoring.status import (
     RunningServer,
@@ -30,6 +33,16 @@ if TYPE_CHECKING:
 MAX_LABELLED = 1000
 """Virtualhosts and routes together, and likewise nodes, with series of their own: the first of the
 configuration."""
+
+
+MISSING_CLIENT = "/metrics needs the package prometheus-client: pip install 'blastbeat[metrics]'"
+
+
+def examine_metrics(config: Config) -> list[Problem]:
+    """What `check` says: the package that is missing."""
+    if config.server.stats_bind is None or importlib.util.find_spec("prometheus_client") is not None:
+        return []
+    return [Problem(MISSING_CLIENT, "warning", section="blastbeat", key="stats-bind")]
 
 
 def take_snapshot(server: RunningServer, now: float, at: float) -> Snapshot:

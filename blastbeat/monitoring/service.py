@@ -8,7 +8,6 @@ page: that is the site's business.
 
 from __future__ import annotations
 
-import importlib.util
 import logging
 import os
 from collections.abc import Callable, Coroutine, Mapping
@@ -27,7 +26,7 @@ from blastbeat.exchange import Exchange
 from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.lifecycle import Lifecycle
-from blastbeat.monitoring.metrics import prepare, take_snapshot
+from blastbeat.monitoring.metrics import MISSING_CLIENT, prepare, take_snapshot
 from blastbeat.monitoring.site import StatusSite
 from blastbeat.monitoring.status import Query, RunningServer, take_status, wiring_of
 from blastbeat.sessions import Sessions
@@ -70,8 +69,10 @@ class Monitoring:
         address = self._server.config.server.stats_bind
         if address is None:
             return
-        if importlib.util.find_spec("prometheus_client") is None:
-            self._server.warnings.append(MISSING_CLIENT)
+        try:
+            prepare("")  # loads what it needs now: it takes its time, and the rights to may be given up
+        except ImportError:
+            self._server.warnings.append(f"stats-bind: {MISSING_CLIENT}")
         self._thread = anyio.CapacityLimiter(1)
         wiring = wiring_of(self._server)
         names = frozenset({address.host.lower(), os.uname().nodename.lower()} - {""})
@@ -123,11 +124,6 @@ class Monitoring:
 
     async def _in_thread(self, work: Callable[[], Answer]) -> Answer:
         return await anyio.to_thread.run_sync(work, limiter=self._thread)
-
-
-MISSING_CLIENT = (
-    "stats-bind is set, but /metrics needs the package prometheus-client: pip install 'blastbeat[metrics]'"
-)
 
 
 class Desk:

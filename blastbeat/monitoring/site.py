@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Awaitable, Callable, Mapping
-from functools import cache
 from importlib.resources import files
 from ipaddress import ip_address
 from typing import Any, TypeAlias
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl
 from blastbeat.errors import ClientError, ControlError
 from blastbeat.events import CloseReason, RequestHead
 from blastbeat.interfaces import Answer
+from blastbeat.monitoring.metrics import MISSING_CLIENT
 from blastbeat.monitoring.status import Query
 from blastbeat.vhosts import parse_authority
 
@@ -66,6 +66,12 @@ class StatusSite:
         self._is_stopping = is_stopping
         self._in_thread = in_thread
         self._own_names = own_names
+        # Read now: later the rights to may be given up.
+        folder = files("blastbeat.monitoring").joinpath("page")
+        self._files = {
+            path: _answer(200, folder.joinpath(name).read_bytes(), kind)
+            for path, (name, kind) in FILES.items()
+        }
 
     async def answer(self, head: RequestHead) -> Answer:
         """Whatever is asked, there is an answer."""
@@ -75,9 +81,8 @@ class StatusSite:
         if head.method not in (b"GET", b"HEAD"):
             return _text(405, "There is only something to GET here.", (b"Allow", b"GET, HEAD"))
         path, _, query = head.path.decode("ascii", "replace").partition("?")
-        if path in FILES:
-            name, kind = FILES[path]
-            return _answer(200, _read(name), kind)
+        if path in self._files:
+            return self._files[path]
         if path == "/status.json":
             return await self._status(query)
         if path == "/metrics":
@@ -102,8 +107,7 @@ class StatusSite:
         try:
             render = self._take_metrics(accept.decode("latin-1"))
         except ImportError:
-            need = "pip install 'blastbeat[metrics]'"
-            return _text(501, f"Metrics need the package prometheus-client: {need}, and restart the server.")
+            return _text(501, f"{MISSING_CLIENT}, and restart the server.")
 
         def answer() -> Answer:
             text, kind = render()
@@ -128,11 +132,6 @@ def _is_address(host: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-@cache
-def _read(name: str) -> bytes:
-    return files("blastbeat.monitoring").joinpath("page", name).read_bytes()
 
 
 def _text(status: int, text: str, *headers: tuple[bytes, bytes]) -> Answer:

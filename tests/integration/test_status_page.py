@@ -247,9 +247,13 @@ def test_an_address_in_use(stage: Stage) -> None:
 
 
 def test_without_prometheus_client_the_start_warns(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(service.importlib.util, "find_spec", lambda _: None)  # type: ignore[attr-defined]
+    def fail(_: str) -> None:
+        raise ModuleNotFoundError("prometheus_client")
+
+    monkeypatch.setattr(service, "prepare", fail)
     [warning] = serve(stage).server.warnings
     assert "blastbeat[metrics]" in warning
+    assert get(stage, "/metrics").status == 501 and get(stage, "/status.json").status == 200
 
 
 # ---------------------------------------------------------------- read again

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import builtins
+import importlib.util
 from collections.abc import Callable
 from typing import Any
 
@@ -10,9 +11,10 @@ import pytest
 from prometheus_client.openmetrics.parser import text_string_to_metric_families as parse_openmetrics
 from prometheus_client.parser import text_string_to_metric_families as parse_text
 
+from blastbeat.config.model import Address, Config, ServerConfig
 from blastbeat.monitoring import metrics
 from blastbeat.monitoring.families import DURATION, FAMILIES, OTHER, PREFIX
-from blastbeat.monitoring.metrics import prepare, take_snapshot
+from blastbeat.monitoring.metrics import examine_metrics, prepare, take_snapshot
 from blastbeat.tally import DURATION_BOUNDS
 from tests.helpers.engine import Engine
 from tests.helpers.settings import HOST
@@ -124,3 +126,12 @@ def test_without_the_package_nothing_is_prepared(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(builtins, "__import__", refuse)
     with pytest.raises(ImportError):
         prepare("")
+
+
+def test_check_says_what_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
+    with_address = Config(ServerConfig(stats_bind=Address("127.0.0.1", 9180)))
+    assert examine_metrics(with_address) == []
+    monkeypatch.setattr(importlib.util, "find_spec", lambda _: None)
+    [problem] = examine_metrics(with_address)
+    assert (problem.severity, problem.key) == ("warning", "stats-bind") and "pip install" in problem.message
+    assert examine_metrics(Config()) == []

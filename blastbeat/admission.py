@@ -18,7 +18,7 @@ from blastbeat.exchange import Exchange
 from blastbeat.filtering import FilterFailed, ask_filters, checked_answer
 from blastbeat.forwarding import build_request
 from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
-from blastbeat.routing import route_request
+from blastbeat.routing import guard_path, route_request
 from blastbeat.sessions import Sessions
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
@@ -65,6 +65,8 @@ class Admission:
             if virtualhost.routes is not None:
                 virtualhost = stream.virtualhost = route_request(exchange, virtualhost)
                 stream.policy = virtualhost.config
+            elif virtualhost.needs_view:
+                guard_path(exchange.request)
             self._check_size(exchange, virtualhost)
         except ClientError as error:
             stream.fail(error.status, CloseReason.REFUSED, error.reason)

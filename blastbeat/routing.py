@@ -1,13 +1,17 @@
 """The step from a virtualhost to the route of it that takes a request: what is set, and what is refused.
 
-Which route that is, `routes.py` knows; what becomes of the request then, `admission.py`.
+Which route that is, `routes.py` knows; what becomes of the request then, `admission.py`. What anybody decides
+by the path must hold for the path that a node sees.
 """
 
 from __future__ import annotations
 
+from urllib.parse import unquote_to_bytes
+
 from blastbeat.errors import ClientError
 from blastbeat.events import Request
 from blastbeat.exchange import Exchange
+from blastbeat.paths import has_dot_segments, normalise
 from blastbeat.virtualhost import VirtualHost
 
 
@@ -23,9 +27,18 @@ def route_request(exchange: Exchange, virtualhost: VirtualHost) -> VirtualHost:
         exchange.route = route.config.route
         request.raw_path_info = route.host.raw_path_info
         return route
-    if not virtualhost.node_names and not virtualhost.filters:
+    if not virtualhost.node_names and not virtualhost.listed_filters:
         raise no_route()
     return virtualhost
+
+
+def guard_path(request: Request) -> None:
+    """For a virtualhost without routes whose filters or authenticators look at the path: the node is shown
+    the one they see wherever it climbs. Raises ClientError as `check_path` does."""
+    check_path(request)
+    path, written = normalise(request.target), request.path
+    if path != written and has_dot_segments(unquote_to_bytes(written)):
+        request.path_info = path
 
 
 def check_path(request: Request) -> None:

@@ -7,13 +7,16 @@ Pure: compares models, and knows neither files nor a server.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
-from blastbeat.config.model import Address, Config, FieldMatch, RouteConfig, ServerConfig, VirtualHostConfig
-from blastbeat.config.option import SERVER, Option
-from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.config.model import Address, Config, RouteConfig, ServerConfig, VirtualHostConfig
+from blastbeat.config.option import ROUTE, SERVER, Option
+from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.config.rows import printable, show
+
+_ROUTING = {name: option for name, option in ROUTE_KEYS.items() if option.scope == ROUTE}
+_OF_ROUTES = {name: option for name, option in ROUTE_KEYS.items() if option.scope != ROUTE}
 
 ADDED, REMOVED, CHANGED = "added", "removed", "changed"
 _MARKS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
@@ -240,30 +243,15 @@ def _virtualhost(old: VirtualHostConfig, new: VirtualHostConfig) -> Iterator[Hos
         known = before.pop(route.name, None)
         if known is None:
             yield HostChange(new.name, route.name, ADDED)
-        elif known != route:
-            yield HostChange(new.name, route.name, CHANGED, tuple(_route_changes(known, route)))
+        elif known != route and (route_changes := _route_changes(known, route)):
+            yield HostChange(new.name, route.name, CHANGED, route_changes)
     for name in before:
         yield HostChange(new.name, name, REMOVED)
 
 
-def _route_changes(old: RouteConfig, new: RouteConfig) -> Iterator[Change]:
-    for each in fields(RouteConfig):
-        before, after = getattr(old, each.name), getattr(new, each.name)
-        if each.name not in ("name", "policy") and before != after:
-            yield Change(each.name.replace("_", "-"), _plain(before), _plain(after))
-    yield from _changes(VIRTUALHOST_KEYS, old.policy, new.policy)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, tuple):
-        return ", ".join(map(_plain, value)) or "none"
-    if isinstance(value, FieldMatch):
-        return value.name if value.value is None else f"{value.name}={value.value}"
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    if isinstance(value, float):
-        return f"{value * 100:g}%"
-    return "none" if value is None or value == "" else str(value)
+def _route_changes(old: RouteConfig, new: RouteConfig) -> tuple[Change, ...]:
+    """What is of its virtualhost as a whole is no change of the route."""
+    return (*_changes(_ROUTING, old, new), *_changes(_OF_ROUTES, old.policy, new.policy))
 
 
 def _how_clients_speak(addresses: Sequence[Address]) -> list[bool]:

@@ -22,7 +22,7 @@ from blastbeat.node_rules import endpoints_of
 from blastbeat.paths import format_path, normalise
 from blastbeat.registry import Registry
 from blastbeat.routes import Candidate, RouteTable
-from blastbeat.routing import check_path, no_route
+from blastbeat.routing import check_path, guard_path, no_route
 from blastbeat.vhosts import HostTable
 from blastbeat.views import ConnectionView
 from blastbeat.wiring import client_addresses
@@ -162,6 +162,8 @@ class _Explainer:
                 raise no_route()
             if taken is not None:
                 policy, self.found.route = taken.config.policy, taken.config.name
+        elif host.filters or host.request_authenticators:
+            guard_path(request)
         request.raw_path_info = policy.path_info == "raw"
         return policy
 

@@ -216,6 +216,59 @@ def test_limits_of_a_route(stage: Stage) -> None:
     assert client.read_response("POST").status == 413
 
 
+def test_routes_come_change_and_go_with_a_reload(stage: Stage) -> None:
+    """What runs goes on in the session it began in; the next request follows the new rules."""
+    before = {"node": "app", "sessions": 3, "route": {"/api": {"node": "api"}}}
+    routes = {"/api": {"node": "api", "strip-prefix": True}, "/b": {"node": "b"}}
+    after = {"node": "app", "sessions": 3, "route": routes}
+    stage.serve(vhosts={HOST: before})
+    app, api, b = stage.node("app"), stage.node("api"), stage.node("b", announce=False)
+    client = stage.client()
+    client.get("/api/1", host=HOST)
+    running = api.expect_request()
+    other = stage.client()
+    other.get("/b/1", host=HOST)
+    first = app.expect_request()
+    app.respond(first.sid)
+    assert other.read_response().status == 200
+
+    assert stage.reload(vhosts={HOST: after}).is_applied
+    b.pong()
+    b.wait_spawn()
+    api.respond(running.sid, b"as before")
+    assert client.read_response().body == b"as before"
+    api.expect_end(running.sid)
+    client.get("/api/2", host=HOST)
+    request = api.expect_request()
+    assert request["PATH_INFO"] == "/2" and request.sid != running.sid
+    api.respond(request.sid)
+    assert client.read_response().status == 200
+    other.get("/b/2", host=HOST)
+    app.expect_end(first.sid)
+    request = b.expect_request()
+    b.respond(request.sid)
+    assert other.read_response().status == 200
+
+    assert stage.reload(vhosts={HOST: {"node": "app", "sessions": 3}}).is_applied
+    other.get("/b/3", host=HOST)
+    b.expect_end(request.sid)
+    request = app.expect_request()
+    assert request["REQUEST_URI"] == "/b/3"
+    app.respond(request.sid)
+    assert other.read_response().status == 200
+
+
+def test_a_route_holds_requests_for_its_own_nodes(stage: Stage) -> None:
+    server = stage.serve(vhosts={HOST: {"node": "app", "route": {"/api": {"node": "api", "hold": 30}}}})
+    stage.app("app", named("app"))
+    waiting, other = stage.client(), stage.client()
+    waiting.get("/api", host=HOST)
+    server.wait_counter("requests.held")
+    assert served_by(other, "/") == "app"
+    stage.app("api", named("api"))
+    assert waiting.read_response().body == b"api"
+
+
 # ---------------------------------------------------------------- what the node is shown
 
 

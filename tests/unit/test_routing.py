@@ -8,6 +8,7 @@ import pytest
 
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Answer, Filter, RequestView
+from blastbeat.paths import is_below
 from blastbeat.plugins.uwsgi_encoder import UwsgiEncoder
 from tests.helpers.engine import Engine, request_head, upload_head
 from tests.helpers.engine_fakes import FakeClient
@@ -112,6 +113,37 @@ def test_elsewhere_it_is_the_nodes_to_judge() -> None:
     assert engine.request(engine.stream(client), request_head(b"/a%00")) is not None
     engine.add_route("/admin")
     assert engine.request(engine.stream(client), request_head(b"/a?%00")) is not None
+
+
+class Guard(Filter):
+    """Keeps everybody from what is below /admin."""
+
+    def on_request(self, view: RequestView) -> Answer | None:
+        return Answer(403) if is_below(view.path, b"/admin") else None
+
+
+@pytest.mark.parametrize(
+    ("target", "status", "path_info"),
+    [
+        (b"/x", 0, b"/x"),
+        (b"/x//y;z", 0, b"/x//y;z"),
+        (b"/x/../admin", 403, b""),
+        (b"//admin", 403, b""),
+        (b"/admin/../x", 0, b"/x"),
+        (b"/admin/%2e%2e/x", 0, b"/x"),
+        (b"/admin\\..\\x", 0, b"/x"),
+        (b"/admin/..;/x", 0, b"/x"),
+        (b"/adm%00in", 400, b""),
+    ],
+)
+def test_what_a_filter_let_pass_is_what_the_node_sees(target: bytes, status: int, path_info: bytes) -> None:
+    """Also without routes: else `/admin/../x` would pass as `/x`, and be served by what is below /admin."""
+    engine, client = Engine(filters=[Guard()], encode=UwsgiEncoder().encode_request), FakeClient()
+    session = engine.request(engine.stream(client), request_head(target))
+    assert client.statuses == ([status] if status else [])
+    if session is not None:
+        found = variables(engine, session)
+        assert (found[b"PATH_INFO"], found[b"REQUEST_URI"]) == (path_info, target)
 
 
 def test_a_virtualhost_that_is_nothing_but_its_routes() -> None:

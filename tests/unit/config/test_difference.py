@@ -157,14 +157,19 @@ def test_routes() -> None:
     ]
     difference = find_difference(config(with_routes), config(replace(APP, routes=(changed,))))
     assert difference.lines() == [
-        "~ virtualhost app.test route /api: methods: none -> GET, PUT",
-        "~ virtualhost app.test route /api: headers: none -> X-A=1, X-B",
-        "~ virtualhost app.test route /api: share: none -> 10%",
+        "~ virtualhost app.test route /api: method: +GET +PUT",
+        "~ virtualhost app.test route /api: header: +X-A=1 +X-B",
+        "~ virtualhost app.test route /api: share: not set -> 10%",
         "~ virtualhost app.test route /api: strip-prefix: no -> yes",
         "~ virtualhost app.test route /api: keep-alive: 75s -> 1s",
         "- virtualhost app.test route /x",
     ]
     assert difference.names(CHANGED) == ["app.test"] and not difference.names(REMOVED)
+    alias = ("b.test",)
+    routes = tuple(replace(each, policy=replace(each.policy, alias=alias)) for each in (route, other))
+    renamed = replace(with_routes, alias=alias, routes=routes)
+    of_the_whole = find_difference(config(with_routes), config(renamed))
+    assert of_the_whole.lines() == ["~ virtualhost app.test: alias: +b.test"]
     swapped = find_difference(config(with_routes), config(replace(APP, routes=(other, route))))
     assert swapped.lines() == ["~ virtualhost app.test: routes: /api /x -> /x /api"]
 

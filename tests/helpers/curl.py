@@ -30,13 +30,14 @@ def curl(command: str) -> tuple[int, str]:
 
 def _imitate(arguments: list[str]) -> tuple[int, str]:
     parser = argparse.ArgumentParser()
-    parser.add_argument("--connect-to", required=True)
+    parser.add_argument("--connect-to")
     parser.add_argument("--max-time", type=float, default=10)
     parser.add_argument("--no-buffer", action="store_true")
     parser.add_argument("--silent", action="store_true")
     parser.add_argument("urls", nargs="+")
     options = parser.parse_args(arguments)
-    host, port = options.connect_to.split(":")[2:]
+    asked = urlsplit(options.urls[0])
+    host, port = (options.connect_to or f"::{asked.netloc}").split(":")[2:]
     connection = http.client.HTTPConnection(host, int(port), timeout=options.max_time)
     output = ""
     try:

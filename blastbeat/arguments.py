@@ -86,6 +86,8 @@ def _reload(parser: argparse.ArgumentParser) -> None:
 
 def _check(parser: argparse.ArgumentParser) -> None:
     _config_argument(parser)
+    _json(parser)
+    parser.add_argument("--strict", action="store_true", help="exit with 78 for warnings, too")
     _log_level(parser)
 
 
@@ -113,6 +115,7 @@ def _explain(parser: argparse.ArgumentParser) -> None:
 
 def _plugins(parser: argparse.ArgumentParser) -> None:
     _config_argument(parser)
+    _json(parser)
     _log_level(parser)
 
 

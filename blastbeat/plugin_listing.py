@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,7 +15,7 @@ class PluginInfo:
     """A plugin. `origin` is ``"built in"``, a distribution's name or a file's path; `state` is ``"active"``,
     ``"disabled"`` or ``"failed"``, with the `reason` for the latter two. `hooks` are without their prefix.
     `registered` holds (kind, name) pairs; `replaced` those of them whose place another plugin took, with that
-    plugin's name."""
+    plugin's name. `options` are the names of the options that each of `registered` takes, in its order."""
 
     name: str
     version: str
@@ -24,6 +25,29 @@ class PluginInfo:
     hooks: tuple[str, ...] = ()
     registered: tuple[tuple[str, str], ...] = ()
     replaced: tuple[tuple[str, str, str], ...] = ()
+    options: tuple[tuple[str, ...], ...] = ()
+
+
+def plugins_as_data(plugins: Sequence[PluginInfo]) -> list[dict[str, Any]]:
+    """The listing for a program. `replaced_by` is null where the plugin's own object is the one in use."""
+    return [_as_data(plugin) for plugin in plugins]
+
+
+def _as_data(plugin: PluginInfo) -> dict[str, Any]:
+    replacers = {(kind, name): by for kind, name, by in plugin.replaced}
+    options = plugin.options or ((),) * len(plugin.registered)
+    return {
+        "name": plugin.name,
+        "version": plugin.version,
+        "origin": plugin.origin,
+        "state": plugin.state,
+        "reason": plugin.reason,
+        "hooks": list(plugin.hooks),
+        "registered": [
+            {"kind": kind, "name": name, "options": list(names), "replaced_by": replacers.get((kind, name))}
+            for (kind, name), names in zip(plugin.registered, options, strict=True)
+        ],
+    }
 
 
 def format_plugins(plugins: Sequence[PluginInfo]) -> str:

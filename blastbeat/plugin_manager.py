@@ -61,13 +61,14 @@ class _Problems:
     strict: bool
     found: list[Problem] = field(default_factory=list)
 
-    def add(self, error: PluginError | ConfigError) -> None:
+    def add(self, error: PluginError | ConfigError, file: str = "") -> None:
         if self.strict:
             raise error
         if isinstance(error, ConfigError):
             self.found.extend(error.problems)
         else:
-            self.found.append(Problem(str(error), section="plugins"))
+            key = "files" if file else ""
+            self.found.append(Problem(str(error), section="plugins", key=key, value=file))
 
 
 class PluginManager:
@@ -172,7 +173,7 @@ class PluginManager:
         if plugin.object is not None and self._pluggy.is_registered(plugin.object):
             self._pluggy.unregister(plugin.object)
         plugin.state, plugin.reason, plugin.registrations = "failed", _first_line(error), ()
-        problems.add(error)
+        problems.add(error, plugin.source.origin if plugin.source.is_file else "")
 
     def _register_with_pluggy(self, plugin: _Plugin) -> None:
         for other in self._plugins.values():
@@ -280,6 +281,7 @@ class PluginManager:
             tuple(hook.removeprefix(hookspecs.PREFIX) for hook in plugin.hooks),
             pairs,
             tuple((kind, name, owner) for kind, name, owner in owners if owner and owner != source.name),
+            tuple(tuple(sorted(registration.options)) for registration in plugin.registrations),
         )
 
 

@@ -37,6 +37,7 @@ class Source:
     version: str
     load: Callable[[], object]
     is_installed: bool = False
+    is_file: bool = False
 
     @property
     def is_built_in(self) -> bool:
@@ -67,7 +68,7 @@ def installed(discover: Callable[[], Iterable[EntryPoint]] | None = None) -> lis
 
 def local_file(path: Path) -> Source:
     """A plugin in one Python file, named after it."""
-    return Source(path.stem.replace("_", "-"), str(path), "", lambda: _run_file(path))
+    return Source(path.stem.replace("_", "-"), str(path), "", lambda: _run_file(path), is_file=True)
 
 
 def given(plugins: Iterable[object]) -> list[Source]:

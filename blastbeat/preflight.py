@@ -1,7 +1,8 @@
 """What `check` says: the text's problems, and those beyond it. Every plugin is loaded, and every object the
-configuration picks is looked up, handed its options and made once.
+configuration picks is looked up, handed its options and made once; what it names on this machine is
+looked at.
 
-Knows no notation; it finds each pick's line in what the loader kept. Binds and changes nothing.
+Knows no notation; it finds each pick's line in what the loader kept. Changes nothing.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from blastbeat.node_options import hand_over
 from blastbeat.pages import find_page_problems
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
+from blastbeat.surroundings import examine_surroundings
 from blastbeat.system.handover import examine_account
 
 AUTOMATIC_DRIVER = "auto"
@@ -48,6 +50,7 @@ def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     problems += _examine_picks(built, manager.build_registry())
     problems += _examine_nodes(built.config, manager.build_registry())
     problems += find_page_problems(built.config)
+    problems += examine_surroundings(built)
     problems += [_locate(problem, built, document) for problem in examine_account(built.config)]
     problems += [_locate(problem, built, document) for problem in examine_metrics(built.config)]
     return _without_repetitions(problems)
@@ -131,9 +134,16 @@ def _locate(problem: Problem, built: Built, document: Document) -> Problem:
         label = f"plugin.{section.name}" if section.kind == PLUGIN else section.label
         if label == problem.section:
             rows = [row for row in section.rows if row.key == problem.key]
-            place = next((row for row in rows if row.value == problem.value), rows[0] if rows else section)
+            place = next(
+                (row for row in rows if _is_meant(row.value, problem.value)), rows[0] if rows else section
+            )
             return replace(problem, file=place.file, line=place.line, section=section.label)
     return replace(problem, file=built.config.file)
+
+
+def _is_meant(written: object, told: str) -> bool:
+    """File names are told as they are opened, with the folder of the file that names them."""
+    return written == told or (isinstance(written, str) and bool(written) and told.endswith(f"/{written}"))
 
 
 def _without_repetitions(problems: list[Problem]) -> list[Problem]:

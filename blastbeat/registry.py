@@ -127,7 +127,7 @@ class Registry:
             made = registration.factory(options)
         except ConfigError as error:
             raise ConfigError([_locate(problem, kind, ref.name) for problem in error.problems]) from None
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # a factory may call a library that exits
             why = f"making the {kind} {ref.name!r} failed: {type(error).__name__}: {error}"
             raise PluginError(registration.owner, why) from error
         wrong = _find_breach(kind, made)

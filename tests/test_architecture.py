@@ -83,6 +83,7 @@ LEVELS = {
     "blastbeat.server": 8,
     "blastbeat.preflight": 8,
     "blastbeat.explaining": 8,
+    "blastbeat.surroundings": 8,
     "blastbeat.figures": 8,
     "blastbeat.monitoring": 8,
     "blastbeat.log_file": 8,

@@ -6,6 +6,8 @@ Knows no plugin; works with a broken one, which is what one wants to see then.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import os
 import sys
 
@@ -13,7 +15,7 @@ from blastbeat.config import find_config, load_config
 from blastbeat.config.model import Config
 from blastbeat.errors import ConfigError
 from blastbeat.logs import set_up_logging, tell
-from blastbeat.plugin_listing import format_plugins
+from blastbeat.plugin_listing import format_plugins, plugins_as_data
 from blastbeat.plugin_manager import Command, PluginManager
 
 
@@ -21,9 +23,15 @@ def run(options: argparse.Namespace) -> int:
     """Print the listing to standard output; what is wrong goes to standard error. Raises ConfigError for a
     configuration that was named and can't be used."""
     set_up_logging(options.log_level or "warning")
-    manager = PluginManager.for_config(_config(options.config))
-    problems = manager.load(strict=False)
-    sys.stdout.write(f"{format_plugins(manager.describe())}\n")
+    # Whatever a plugin prints while it loads is no part of the answer.
+    with contextlib.redirect_stdout(sys.stderr):
+        manager = PluginManager.for_config(_config(options.config))
+        problems = manager.load(strict=False)
+    plugins = manager.describe()
+    if options.json:
+        sys.stdout.write(f"{json.dumps(plugins_as_data(plugins), indent=2)}\n")
+    else:
+        sys.stdout.write(f"{format_plugins(plugins)}\n")
     sys.stdout.flush()
     for problem in problems:
         tell(str(problem))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -78,3 +79,16 @@ def test_a_bad_configuration_in_the_folder_does_not_hide_a_typing_error(
     (folder / "blastbeat.toml").write_text("[blastbeat]\nfrobnicate = 1\n")
     assert main(["srve"]) == 2
     assert "did you mean 'serve'?" in capsys.readouterr().err
+
+
+def test_the_listing_for_programs(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "sad.py").write_text("raise SystemExit('no')\n")
+    (folder / "x.toml").write_text(CONFIG + '[plugins]\nfiles = ["sad.py"]\n')
+    assert main(["plugins", "--json", "x.toml"]) == 0
+    told = {plugin["name"]: plugin for plugin in json.loads(capsys.readouterr().out)}
+    hashing = told["hash-selector"]
+    assert hashing["origin"] == "built in" and hashing["state"] == "active"
+    [registered] = hashing["registered"]
+    assert registered["kind"] == "selector" and registered["name"] == "hash"
+    assert "key" in registered["options"] and registered["replaced_by"] is None
+    assert told["sad"]["state"] == "failed" and "SystemExit: no" in told["sad"]["reason"]

@@ -57,9 +57,13 @@ class NodeUsers:
     def forget(self, virtualhost: VirtualHost) -> None:
         """What one that is not used any more had said, of nodes that nobody of its name uses now."""
         for name in virtualhost.node_names:
-            if all(user.key != virtualhost.key for user in self.of(virtualhost.table, name)):
-                for instance in virtualhost.table.instances(name):
+            users = self.of(virtualhost.table, name)
+            is_named = any(user.key == virtualhost.key for user in users)
+            is_watched = any(user.watches_peers for user in users)
+            for instance in virtualhost.table.instances(name):
+                if not is_named:
                     instance.allowed.discard(virtualhost.key)
+                instance.is_watched = is_watched
 
     def _ask(self, instance: Instance, users: Iterable[VirtualHost], address: str | None) -> bool:
         is_wanted = False

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import pytest
 
+from blastbeat.errors import ConfigError, ReloadError
 from tests.helpers.client import RawClient, request_head
-from tests.helpers.node import ScriptedNode, head
+from tests.helpers.node import NodeRequest, ScriptedNode, head
 from tests.helpers.settings import HOST, Table
 from tests.helpers.stage import Stage
+from tests.helpers.uwsgi import read_variables
 
 KEPT: Table = {"node": "kept", "node-grace": 0.2}
 CHANGED: Table = {"node": "changed", "node-grace": 0.2}
@@ -28,6 +30,22 @@ def get(client: RawClient, node: ScriptedNode, host: str = HOST) -> bytes:
     node.respond(request.sid, host.encode())
     assert client.read_response().body == host.encode()
     return request.sid
+
+
+def request_past_ends(node: ScriptedNode) -> NodeRequest:
+    """The next request; sessions that were over before it do not matter."""
+    message = node.receive()
+    while message.type == b"end":
+        message = node.receive()
+    return NodeRequest(message.sid, read_variables(message.body))
+
+
+def serves(stage: Stage, node: ScriptedNode, host: str) -> bool:
+    """Whether a new client's request reaches the node."""
+    client = stage.client()
+    client.get(host=host)
+    node.respond(request_past_ends(node).sid)
+    return client.read_response().status == 200
 
 
 def status(client: RawClient, host: str = HOST) -> int:
@@ -237,8 +255,145 @@ def test_a_stricter_node_authenticator(stage: Stage) -> None:
     stage.serve(vhosts={"kept.test": {**KEPT, "node": "changed"}, "changed.test": CHANGED})
     node, client = stage.node("changed"), stage.client()
     get(client, node, "changed.test")
-    try:
-        stage.reload(vhosts={"kept.test": {**KEPT, "node": "changed"}, "changed.test": strict})
-    except Exception as error:
-        pytest.skip(f"no such authenticator yet: {error}")
-    assert status(client, "changed.test") == 503
+    stage.reload(vhosts={"kept.test": {**KEPT, "node": "changed"}, "changed.test": strict})
+    assert status(stage.client(), "changed.test") == 503
+    assert serves(stage, node, "kept.test")
+    stage.reload(vhosts={"kept.test": {**KEPT, "node": "changed"}, "changed.test": CHANGED})
+    assert serves(stage, node, "changed.test")
+
+
+# ---------------------------------------------------------------- routes, filters, pages, authenticators
+
+
+def test_routes_come_and_go(stage: Stage) -> None:
+    def with_route(**route: object) -> dict[str, Table]:
+        return {HOST: {**APP, "route": {"/api": {"node": "api", **route}}}}
+
+    stage.serve(vhosts={HOST: APP})
+    app, client = stage.node(), stage.client()
+    api = stage.node("api", announce=False)
+    api.pong()
+
+    def ask(target: str, node: ScriptedNode) -> str:
+        client.get(target)
+        request = request_past_ends(node)
+        node.respond(request.sid)
+        assert client.read_response().status == 200
+        return request["SCRIPT_NAME"]
+
+    ask("/api/1", app)
+    stage.reload(vhosts=with_route())
+    assert ask("/api/1", api) == ""
+    ask("/", app)
+    stage.reload(vhosts=with_route(**{"strip-prefix": True}))
+    assert ask("/api/1", api) == "/api"
+    stage.reload(vhosts={HOST: APP})
+    ask("/api/1", app)
+
+
+def test_a_download_from_a_route_that_goes_away_goes_on(stage: Stage) -> None:
+    stage.serve(vhosts={HOST: {**APP, "route": {"/api": {"node": "api"}}}})
+    api, client = stage.node("api"), stage.client()
+    client.get("/api/1")
+    sid = api.expect_request().sid
+    api.send(sid, "headers", head())
+    client.read_head()
+    stage.reload(vhosts={HOST: APP})
+    api.send(sid, "chunk", b"last")
+    api.send(sid, "chunk")
+    assert [client.read_chunk(), client.read_chunk()] == [b"last", b""]
+    api.expect_end(sid)
+
+
+def test_filters_of_what_did_not_change_keep_their_state(stage: Stage) -> None:
+    """A rate that is used up stays used up."""
+    limited: Table = {**APP, "filters": "limits requests=1/h"}
+    stage.serve(vhosts={HOST: limited, "other.test": limited})
+    node = stage.node()
+    get(stage.client(), node)
+    get(stage.client(), node, "other.test")
+    stage.reload(vhosts={HOST: limited, "other.test": {**limited, "filters": "limits requests=2/h"}})
+    assert status(stage.client()) == 429
+    assert serves(stage, node, "other.test")
+
+
+def test_files_are_read_again(stage: Stage) -> None:
+    """Error pages and the answers of filters, also where the configuration is what it was."""
+    page, answer = stage.folder / "page.html", stage.folder / "answer.txt"
+    page.write_text("down")
+    answer.write_text("one")
+    vhosts: dict[str, Table] = {
+        HOST: {**APP, "offline": "page.html"},
+        "fixed.test": {"filters": "answer file=answer.txt"},
+    }
+    stage.serve(vhosts=vhosts)
+    client = stage.client()
+
+    def bodies() -> list[bytes]:
+        found = []
+        for host in (HOST, "fixed.test"):
+            client.get(host=host)
+            found.append(client.read_response().body)
+        return found
+
+    assert bodies() == [b"down", b"one"]
+    page.write_text("still down")
+    answer.write_text("two")
+    assert bodies() == [b"down", b"one"]
+    stage.reload(vhosts=vhosts)
+    assert bodies() == [b"still down", b"two"]
+
+
+# ---------------------------------------------------------------- what is refused
+
+
+GOOD = '[blastbeat]\nbind = "127.0.0.1:0"\nzmq = "ipc:///tmp/never-bound"\n'
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("[blastbeat\n", "blastbeat.toml"),
+        (GOOD + 'max-uri = "much"\n', "max-uri"),
+        ('include = "nowhere.toml"\n' + GOOD, "nowhere.toml"),
+        (GOOD + '[vhost."a"]\nnode = "a"\nselector = "no"\n', "'no'"),
+        (GOOD + '[vhost."a"]\nfilters = "answer file=none.txt"\n', "none.txt"),
+        (GOOD + 'error-page = "503 none.html"\n', "none.html"),
+        (None, "No such file"),
+    ],
+    ids=["syntax", "value", "include", "selector", "filter", "page", "gone"],
+)
+def test_a_bad_file_changes_nothing(stage: Stage, text: str | None, told: str) -> None:
+    """Sessions, idle or at work, go on; the log says what is wrong and where, as `check` does."""
+    server = stage.serve()
+    node, client, other = stage.node(), stage.client(), stage.client()
+    sid = get(client, node)
+    other.get()
+    running = node.expect_request().sid
+    config = server.server.config
+    path = stage.folder / "blastbeat.toml"
+    path.unlink() if text is None else path.write_text(text)
+    with pytest.raises(ConfigError):
+        server.reload()
+    assert server.server.config is config and server.server.generation == 1
+    assert get(client, node) == sid
+    node.respond(running, b"done")
+    assert other.read_response().body == b"done"
+    assert told in server.log_text and "nothing has changed" in server.log_text
+    assert server.counters["config.reloads-refused"] == 1
+    stage.configure()
+    assert server.reload().is_applied and get(client, node) == sid
+
+
+def test_a_server_that_stops_reads_nothing_any_more(stage: Stage) -> None:
+    server = stage.serve()
+    node, client = stage.node(), stage.client()
+    client.get()
+    sid = node.expect_request().sid
+    server.request_stop()
+    with pytest.raises(ReloadError):
+        server.reload()
+    node.respond(sid, b"last")
+    assert client.read_response().body == b"last"
+    client.close()
+    server.join()

@@ -53,6 +53,10 @@ class Parts:
     hosts: HostTable[VirtualHost]
     pages: PageTable
 
+    def let_go(self) -> None:
+        """Forgets the virtualhosts, which live as long as others need them."""
+        self.virtualhosts, self.hosts = (), HostTable()
+
 
 def build_parts(config: Config, registry: Registry, counters: Counters, clock: Clock) -> Parts:
     """All parts of a server that starts. Raises what `Assembly` raises."""

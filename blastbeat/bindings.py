@@ -8,6 +8,7 @@ connections of an endpoint with it; so one that leaves the list of a ROUTER stay
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable
 
 from blastbeat.config.model import Address
@@ -25,6 +26,24 @@ class Bindings:
         self.listeners = listeners
         self.routers = routers
         self.leaving: list[Router] = []
+
+    async def open_listeners(self) -> list[Address]:
+        """Binds the addresses, without accepting yet. Returns the real ones; raises StartError."""
+        for listener in self.listeners:
+            await listener.open()
+        return self.addresses
+
+    def open_routers(self, loop: asyncio.AbstractEventLoop) -> list[str]:
+        """Binds the endpoints; nodes are heard from now on. Returns the real ones; raises StartError."""
+        for router in self.routers.values():
+            router.open()
+            router.start(loop)
+        return self.endpoints
+
+    async def start_listeners(self) -> None:
+        """Clients are accepted from here on."""
+        for listener in self.listeners:
+            await listener.start()
 
     def close(self) -> None:
         """Everything; what is connected to a ROUTER is disconnected."""

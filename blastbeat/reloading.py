@@ -183,6 +183,7 @@ class Reloader:
         now = time.monotonic()
         for endpoints, router in rebinding.routers.items():
             router.adapt(draft.config.server)
+            router.table.on_empty = None  # it may have been on its way out
             router.table.expect_only(rules.get(endpoints, {}), now)
         for router in retired:
             router.table.on_empty = partial(self._nobody_left, router)

@@ -159,7 +159,8 @@ class Server:
         )
         self._listeners += map(self.new_listener, client_addresses(self.config))
         try:
-            await self._serve(parts, wiring.dispatcher, tasks, ready, handle_signals)
+            parts.let_go()  # they are the wiring's, and others may take their place
+            await self._serve(wiring.dispatcher, tasks, ready, handle_signals)
         finally:
             self.figures_log.set_period(0)
             wiring.timers.close()
@@ -175,7 +176,6 @@ class Server:
 
     async def _serve(
         self,
-        parts: Parts,
         dispatcher: Dispatcher,
         tasks: TaskGroup,
         ready: Callable[[Server], None] | None,
@@ -188,16 +188,12 @@ class Server:
         self.logs.open_access_log(self.config.server)
         self.logs.count_lost(self._count_lost)
         self.control.open()
-        for listener in self._listeners:
-            self.addresses += await listener.open()
+        self.addresses += await self.bindings.open_listeners()
         await self.monitoring.open()
-        for router in parts.routers.values():
-            self.endpoints += router.open()
-            router.start(self._loop)
+        self.endpoints += self.bindings.open_routers(self._loop)
         if account is not None:
             self._warn(*hand_over(self.config, account, self.endpoints, self.control.give_to))
-        for listener in self._listeners:
-            await listener.start()
+        await self.bindings.start_listeners()
         self.reloader.start(tasks)
         self.control.handle("reload", self.reloader.answer)
         if handle_signals:

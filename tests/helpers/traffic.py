@@ -13,8 +13,8 @@ from collections.abc import Callable, Collection
 from tests.helpers.client import RawClient
 from tests.helpers.server import PATIENCE
 
-BODY = bytes(range(256)) * 128
-"""What each POST sends and wants back, after its number: 32 KiB."""
+BODY = bytes(range(256)) * 64
+"""What each POST sends and wants back, after its number: 16 KiB."""
 
 
 class Traffic:
@@ -67,9 +67,8 @@ class Traffic:
                 client = RawClient(port, host=host)
                 try:
                     for _ in range(self._per_connection):
-                        if self._is_stopping:
+                        if self._is_stopping or not self._exchange(client):
                             break
-                        self._exchange(client)
                 finally:
                     client.close()
         except BaseException as error:
@@ -77,7 +76,8 @@ class Traffic:
                 self._failure = error
                 self._changed.notify_all()
 
-    def _exchange(self, client: RawClient) -> None:
+    def _exchange(self, client: RawClient) -> bool:
+        """One request; False where the server says that the connection ends with it."""
         target = f"/{next(self._numbers)}"
         client.send_head(target, method="POST", host=self._host, headers=[("Content-Length", str(len(BODY)))])
         client.send(BODY)
@@ -89,3 +89,4 @@ class Traffic:
             self.statuses[response.status] += 1
             self.done += 1
             self._changed.notify_all()
+        return "Connection" not in response or response["Connection"] != "close"

@@ -200,3 +200,26 @@ def test_everything_is_closed() -> None:
     stage.to([ONE], [(A,)])
     stage.bindings.close()
     assert stage.taken == set()
+
+
+def test_a_start() -> None:
+    stage = Stage()
+    plan = stage.plan([ONE], [(A, B)])
+    bindings = Bindings(plan.new_listeners, plan.routers)
+    started: list[object] = []
+    for router in plan.new_routers:
+        cast(Any, router).start = lambda _, router=router: started.append(router)
+
+    async def start() -> None:
+        async def begin(each: object) -> None:
+            started.append(each)
+
+        for listener in plan.new_listeners:
+            cast(Any, listener).start = lambda listener=listener: begin(listener)
+        assert await bindings.open_listeners() == [ONE]
+        assert bindings.open_routers(cast(Any, None)) == [A, B]
+        assert started == plan.new_routers
+        await bindings.start_listeners()
+
+    anyio.run(start)
+    assert started == [*plan.new_routers, *plan.new_listeners]

@@ -91,6 +91,21 @@ def _check(parser: argparse.ArgumentParser) -> None:
     _log_level(parser)
 
 
+def _config(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", title="commands", metavar="COMMAND", required=True)
+    show = _add_command(actions, "show", "print the configuration in force, each value with its source")
+    _config_argument(show)
+    _json(show)
+    only = show.add_mutually_exclusive_group()
+    only.add_argument("--virtualhost", metavar="NAME", help="only this virtualhost, with its routes")
+    only.add_argument("--section", metavar="NAME", help="only this, e.g. blastbeat, plugins, plugin.NAME")
+    _log_level(show)
+    convert = _add_command(actions, "convert", "print TOML that means the same as an ini file")
+    convert.add_argument("file", metavar="OLD.ini", help="the file to read; it is not changed")
+    convert.add_argument("-o", "--output", metavar="FILE", help="write it here; no file may be there yet")
+    _log_level(convert)
+
+
 def _status(parser: argparse.ArgumentParser) -> None:
     _config_argument(parser)
     parser.add_argument("--json", action="store_true", help="everything, as one line of JSON")
@@ -129,6 +144,7 @@ COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = 
     "serve": ("accept clients and forward them to nodes (also plain: blastbeat FILE)", _serve),
     "reload": ("let a running server read its configuration again", _reload),
     "check": ("say everything that is wrong with a configuration", _check),
+    "config": ("show the configuration in force; convert an ini file to TOML", _config),
     "status": ("what a running server is doing: its virtualhosts, its nodes", _status),
     "explain": ("say what would serve a URL, and why", _explain),
     "plugins": ("list every plugin, where it comes from and what it offers", _plugins),

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from blastbeat import __version__, cli
-from blastbeat.arguments import build_parser
+from blastbeat.arguments import COMMANDS, build_parser
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.counters import COUNTERS
 from blastbeat.plugin_manager import PluginManager
@@ -87,11 +87,15 @@ def test_the_page_of_metrics_is_the_one_that_is_made() -> None:
     assert reference("metrics.md") == page
 
 
-def command_parsers() -> dict[str, argparse.ArgumentParser]:
-    for action in build_parser()._actions:
+def command_parsers(parser: argparse.ArgumentParser | None = None) -> dict[str, argparse.ArgumentParser]:
+    """By its words; a command that has commands of its own is told by those."""
+    found: dict[str, argparse.ArgumentParser] = {}
+    for action in (parser or build_parser())._actions:
         if isinstance(action, argparse._SubParsersAction):
-            return dict(action.choices)
-    raise AssertionError("the command line has no commands")
+            for name, command in action.choices.items():
+                inner = command_parsers(command)
+                found |= {f"{name} {word}": each for word, each in inner.items()} or {name: command}
+    return found
 
 
 def section(page: str, heading: str) -> str:
@@ -137,7 +141,7 @@ def test_commands_that_pages_show_exist(page: Path) -> None:
     for target in re.findall(r"^(?:\$ )?make ([a-z]+)\b", code, re.MULTILINE):
         assert target in targets(), f"make {target}"
     for argument in re.findall(r"^(?:\$ )?blastbeat ([^\s`]+)", code, re.MULTILINE):
-        known = argument in command_parsers() or argument.startswith(("-", "<"))
+        known = argument in COMMANDS or argument.startswith(("-", "<"))
         assert known or argument.endswith((".ini", ".toml")) or argument.isupper(), f"blastbeat {argument}"
 
 

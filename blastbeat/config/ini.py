@@ -92,12 +92,25 @@ def _read_row(text: str, file: str, number: int, document: Document) -> Row | No
     return Row(key.lower(), _clean(value.strip()), file, number)
 
 
-def _clean(value: str) -> str:
-    """The value without a comment behind it and, where it is one quoted text, without the quotes."""
+def comment_of(line: str) -> str:
+    """The comment behind what stands on a line that is no comment itself; empty where there is none."""
+    if line.strip().startswith("["):
+        match = _HEADER.fullmatch(line.strip())
+        return line.strip()[match.end(1) + 1 :].strip() if match else ""
+    value = line.partition("=")[2].strip()
+    return value[_end_of(value) :].strip()
+
+
+def _end_of(value: str) -> int:
+    """Where a value ends and a comment may begin."""
     blanked = _QUOTED.sub(lambda quoted: "x" * len(quoted[0]), value)
     comment = _COMMENT.search(blanked)
-    if comment:
-        value = value[: comment.start()].rstrip()
+    return comment.start() if comment else len(value)
+
+
+def _clean(value: str) -> str:
+    """The value without a comment behind it and, where it is one quoted text, without the quotes."""
+    value = value[: _end_of(value)].rstrip()
     if len(value) >= 2 and value[0] == value[-1] == '"' and '"' not in value[1:-1]:
         return value[1:-1]
     return value

@@ -20,12 +20,14 @@ COMMAND_LINE = "command line"
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One value of one key: a key given several times, or a list, is several; an empty list is one ``""``."""
+    """One value of one key: a key given several times, or a list, is several; an empty list is one ``""``.
+    `environment` names the variables that are part of it."""
 
     key: str
     value: object
     file: str
     line: int
+    environment: tuple[str, ...] = ()
 
 
 @dataclass(slots=True)

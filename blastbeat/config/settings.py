@@ -47,13 +47,13 @@ def inherit(
     values: dict[str, Any] = {}
     origins: dict[str, Origin] = {}
     for option in options:
-        for level, written in _as_written(option.name, levels):
+        for level, written in as_written(option.name, levels):
             values[option.field] = level.value(written)
             origins[option.name] = level.origin(written)
     return values, origins
 
 
-def _as_written(name: str, levels: Sequence[Settings]) -> Iterator[tuple[Settings, str]]:
+def as_written(name: str, levels: Sequence[Settings]) -> Iterator[tuple[Settings, str]]:
     """The nearest level that sets an option, and the name it does so by, if there is one.
 
     `timeout` stands in for the two timeouts that are not set at the same or a nearer level.

@@ -64,6 +64,7 @@ class _Reader:
         self.file = file
         self.environ = environ
         self.lines = lines
+        self.used: list[str] = []  # variables of the environment, by the row at hand
 
     def read(self, tables: Mapping[str, Any]) -> None:
         for key, value in tables.items():
@@ -130,7 +131,7 @@ class _Reader:
             elif kind == rows.PLUGIN:
                 # A plugin's table is its own business: one row, whatever the shape.
                 line = self._line((*path, key))
-                section.rows.append(Row(key, self._expand(value, label, key, line), self.file, line))
+                section.rows.append(self._row(key, value, label, line))
             else:
                 section.rows += self._rows(key, value, (*path, key), label)
         self.document.sections.append(section)
@@ -138,14 +139,19 @@ class _Reader:
     def _rows(self, key: str, value: object, path: KeyPath, label: str) -> list[Row]:
         if not isinstance(value, list):
             line = self._line(path)
-            return [Row(key, self._expand(value, label, key, line), self.file, line)]
+            return [self._row(key, value, label, line)]
         if not value:
             return [Row(key, "", self.file, self._line(path))]
         found = []
         for index, item in enumerate(value):
             line = self.lines.get((*path, str(index))) or self._line(path)
-            found.append(Row(key, self._expand(item, label, key, line), self.file, line))
+            found.append(self._row(key, item, label, line))
         return found
+
+    def _row(self, key: str, value: object, label: str, line: int) -> Row:
+        self.used = []
+        expanded = self._expand(value, label, key, line)
+        return Row(key, expanded, self.file, line, tuple(self.used))
 
     def _line(self, path: KeyPath) -> int:
         while path:
@@ -157,7 +163,7 @@ class _Reader:
     def _expand(self, value: object, label: str, key: str, line: int) -> object:
         if isinstance(value, str):
             return self._expand_text(value, label, key, line) if "${" in value else value
-        if isinstance(value, int) and value.bit_length() > 63:
+        if isinstance(value, int) and not -(2**63) <= value < 2**63:
             # TOML's own bound; tomli reads hexadecimal numbers of any length, and str() has a limit.
             message = "is a number of more than 64 bits"
             self.document.problems.append(
@@ -186,6 +192,7 @@ class _Reader:
                 return refuse(
                     f"has a bad reference {match[0]!r}", "write ${NAME}, or $${ for the characters ${"
                 )
+            self.used.append(name[1])
             if name[1] in self.environ:
                 return self.environ[name[1]]
             if name[2] is not None:

@@ -264,7 +264,7 @@ class Percentage(Kind):
         return share
 
     def format(self, value: Any) -> str:
-        return f"{value * 100:g}%"
+        return f"{value * 100:.6f}".rstrip("0").rstrip(".") + "%"
 
 
 class ErrorPageKind(Kind):

@@ -5,7 +5,7 @@ Nothing is bound here and nothing that runs is changed: a draft may be thrown aw
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -20,9 +20,10 @@ from blastbeat.config.model import Config
 from blastbeat.errors import ConfigError, Problem, ReloadError
 from blastbeat.former_listeners import FormerListeners
 from blastbeat.interfaces import DriverFactory
-from blastbeat.node_rules import endpoints_of
+from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
 from blastbeat.pages import PageTable, load_pages
 from blastbeat.registry import KINDS, Registry
+from blastbeat.roster import NodeRule
 from blastbeat.transport.connection import Connection
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
@@ -53,6 +54,7 @@ class Draft:
     hosts: HostTable[VirtualHost] = field(default_factory=HostTable)
     former: FormerListeners = field(default_factory=FormerListeners)
     pages: PageTable = field(default_factory=lambda: PageTable({}))
+    rules: Mapping[Endpoints, Mapping[str, NodeRule]] = field(default_factory=dict)
 
 
 class Drafter:
@@ -70,10 +72,11 @@ class Drafter:
         problems: Sequence[Problem] = ()
         if config is None:
             config, problems = await self._read()
-        difference = find_difference(running, config)
+        difference = await anyio.to_thread.run_sync(find_difference, running, config)
         config = keep_until_restart(running, config)
         driver, driver_name = self._assembly.driver(config.server)
         draft = Draft(config, difference, problems, driver, driver_name, self._rebinding(config))
+        draft.rules = await anyio.to_thread.run_sync(node_rules, config)
         found: list[Problem] = []
         try:
             draft.pages = await anyio.to_thread.run_sync(load_pages, config)

@@ -28,7 +28,6 @@ from blastbeat.config.model import Config
 from blastbeat.errors import BlastBeatError, ConfigError, Problem, ReloadError
 from blastbeat.events import CloseReason
 from blastbeat.former_listeners import FormerListeners
-from blastbeat.node_rules import node_rules
 from blastbeat.registry import Registry
 from blastbeat.reload_draft import Draft, Drafter, Load
 from blastbeat.system.descriptors import allow_descriptors
@@ -169,7 +168,7 @@ class Reloader:
         for router in rebinding.new_routers:
             wiring.connect(router)
             router.start(asyncio.get_running_loop())
-        rules = node_rules(draft.config)
+        rules = draft.rules
         await spread(self._expect_new(rebinding.routers, rules))
         virtualhosts = tuple(part for each in draft.virtualhosts for part in each.parts)
         wiring.dispatcher.virtualhosts = virtualhosts

@@ -92,6 +92,11 @@ class Roster:
         for instance in self:
             instance.view.endpoint = endpoint
 
+    @property
+    def rules(self) -> dict[str, NodeRule]:
+        """What is configured of each name, those that leave left out."""
+        return {name: each.rule for name, each in self._expected.items() if not each.is_leaving}
+
     def is_leaving(self, name: str) -> bool:
         """Whether no virtualhost names it any more."""
         return self._expected[name].is_leaving

@@ -92,6 +92,7 @@ def test_replacing_names(stage: Stage) -> None:
     )
     assert stage.roster.replace({"kept": NodeRule(1.0, 4), "back": NodeRule(3.0, 4)}) == (["back"], ["new"])
     assert len(stage.roster) == 4  # until they are forgotten
+    assert stage.roster.rules == {"kept": NodeRule(1.0, 4), "back": NodeRule(3.0, 4)}
     for name in ("left", "new"):
         (instance,) = stage.roster.instances(name)
         stage.roster.forget(instance)

@@ -30,9 +30,11 @@ from blastbeat.events import CloseReason
 from blastbeat.former_listeners import FormerListeners
 from blastbeat.registry import Registry
 from blastbeat.reload_draft import Draft, Drafter, Load
+from blastbeat.server_logs import new_access_log
 from blastbeat.system.descriptors import allow_descriptors
 from blastbeat.transport.router import Router
 from blastbeat.virtualhost import VirtualHost
+from blastbeat.wiring import Wiring
 
 if TYPE_CHECKING:
     from blastbeat.server import Server
@@ -149,31 +151,53 @@ class Reloader:
             log.exception("the reload broke")
             raise ReloadError("an error in the server, see its log") from error
 
-    def _refuse_while_stopping(self) -> None:
+    def _wiring(self) -> Wiring:
         assert self._server.wiring is not None
-        if self._server.wiring.dispatcher.is_stopping:
+        return self._server.wiring
+
+    def _refuse_while_stopping(self) -> None:
+        if self._wiring().dispatcher.is_stopping:
             raise ReloadError("the server stops: it reads no configuration any more")
 
     # ------------------------------------------------------------ put into force
 
     async def _put_into_force(self, draft: Draft) -> None:
-        server, rebinding = self._server, draft.rebinding
-        wiring = server.wiring
-        assert wiring is not None
-        await rebinding.bind()
-        if wiring.dispatcher.is_stopping:
-            rebinding.abort()
+        server, dispatcher = self._server, self._wiring().dispatcher
+        before, running = server.logs.access, dispatcher.virtualhosts
+        if draft.config.server.access_log != server.config.server.access_log:
+            access_log = new_access_log(draft.config.server)
+        else:
+            access_log = before
+        try:
+            await draft.rebinding.bind()
             self._refuse_while_stopping()
-        # From here on nothing can fail. Nodes first, so that the new virtualhosts have them from the start.
-        for router in rebinding.new_routers:
+            await self._prepare_nodes(draft)
+        except BaseException:
+            dispatcher.virtualhosts = running
+            draft.rebinding.abort()
+            if access_log is not None and access_log is not before:
+                access_log.close()
+            raise
+        self._swap(draft)
+        server.take_over(draft.config, draft.driver_name, access_log)
+        await self._open_to_clients(draft.rebinding)
+        if before is not None and before is not access_log:
+            await anyio.to_thread.run_sync(before.close)
+
+    async def _prepare_nodes(self, draft: Draft) -> None:
+        """So that the new virtualhosts have their nodes from their first request on."""
+        wiring = self._wiring()
+        for router in draft.rebinding.new_routers:
             wiring.connect(router)
             router.start(asyncio.get_running_loop())
-        rules = draft.rules
-        await spread(self._expect_new(rebinding.routers, rules))
-        virtualhosts = tuple(part for each in draft.virtualhosts for part in each.parts)
-        wiring.dispatcher.virtualhosts = virtualhosts
+        await spread(self._expect_new(draft.rebinding.routers, draft.rules))
+        wiring.dispatcher.virtualhosts = tuple(part for each in draft.virtualhosts for part in each.parts)
         await spread(self._ask_about_nodes(draft.fresh))
-        for virtualhost in virtualhosts:
+
+    def _swap(self, draft: Draft) -> None:
+        """One step: nobody else has a turn before it is done, and nothing in it fails."""
+        wiring, rebinding = self._wiring(), draft.rebinding
+        for virtualhost in wiring.dispatcher.virtualhosts:
             virtualhost.pages = draft.pages.of(virtualhost.config)
         for virtualhost in draft.old:
             virtualhost.is_former = True
@@ -183,29 +207,26 @@ class Reloader:
         for endpoints, router in rebinding.routers.items():
             router.adapt(draft.config.server)
             router.table.on_empty = None  # it may have been on its way out
-            router.table.expect_only(rules.get(endpoints, {}), now)
+            router.table.expect_only(draft.rules.get(endpoints, {}), now)
         for router in retired:
             router.table.on_empty = partial(self._nobody_left, router)
             router.table.expect_only({}, now)
         self._former = draft.former
-        server.take_over(draft.config, draft.driver_name)
-        await self._open_to_clients(rebinding)
 
     def _nobody_left(self, router: Router) -> None:
         """The last session of a ROUTER that nobody uses is over."""
-        assert self._server.wiring is not None and self._tasks is not None
+        assert self._tasks is not None
         if router in self._server.bindings.leaving:
             self._server.bindings.leaving.remove(router)
-            del self._server.wiring.dispatcher.tables[router]
+            del self._wiring().dispatcher.tables[router]
             self._tasks.start_soon(anyio.to_thread.run_sync, router.detach())
 
     async def _open_to_clients(self, rebinding: Rebinding) -> None:
-        server = self._server
-        assert server.wiring is not None
-        for listener in server.bindings.listeners:
-            listener.adapt(rebinding.configured(listener), server.wiring.context)
+        wiring = self._wiring()
+        for listener in self._server.bindings.listeners:
+            listener.adapt(rebinding.configured(listener), wiring.context)
         for listener in rebinding.new_listeners:
-            if server.wiring.dispatcher.is_stopping:
+            if wiring.dispatcher.is_stopping:
                 listener.close()
             else:
                 await listener.start()
@@ -222,8 +243,7 @@ class Reloader:
                 yield
 
     def _ask_about_nodes(self, fresh: Iterable[VirtualHost]) -> Iterator[None]:
-        assert self._server.wiring is not None
-        dispatcher = self._server.wiring.dispatcher
+        dispatcher = self._wiring().dispatcher
         for virtualhost in fresh:
             for instance in dispatcher.users.ask(virtualhost):
                 dispatcher.holding.instance_ready(instance)
@@ -232,8 +252,7 @@ class Reloader:
     def _let_go(self, draft: Draft) -> Iterator[None]:
         """Those that gave way: what runs goes on, what is idle ends; their clients stay connected. What waits
         for a node waits for those of the virtualhost in its place."""
-        assert self._server.wiring is not None
-        dispatcher, gone = self._server.wiring.dispatcher, set(draft.old)
+        dispatcher, gone = self._wiring().dispatcher, set(draft.old)
         fresh = {each.key: each for each in draft.fresh}
         for virtualhost in draft.old:
             dispatcher.users.forget(virtualhost)

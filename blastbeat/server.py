@@ -25,6 +25,7 @@ from blastbeat.events import CloseReason
 from blastbeat.figures import Figures, FiguresLog, take_figures
 from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
+from blastbeat.log_writer import LogWriter
 from blastbeat.monitoring.service import Monitoring
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.reload_draft import Load
@@ -234,8 +235,10 @@ class Server:
         ConfigError, PluginError, StartError or ReloadError: then nothing has changed."""
         return await self.reloader.reload(config)
 
-    def take_over(self, config: Config, driver_name: str) -> None:
-        """Another configuration is in force from here on."""
+    def take_over(self, config: Config, driver_name: str, access_log: LogWriter | None) -> None:
+        """Another configuration is in force from here on, and this is the access log."""
+        self.logs.access = access_log
+        self.logs.count_lost(self._count_lost)
         before, self.config = self.config.server, config
         self.driver_name = driver_name
         self.generation += 1

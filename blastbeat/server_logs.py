@@ -35,15 +35,7 @@ class ServerLogs:
 
     def open_access_log(self, config: ServerConfig) -> None:
         """Raises StartError where its file can't be opened."""
-        if config.access_log != "off":
-            self.access = LogWriter(
-                ACCESS_LOG,
-                open_log(ACCESS_LOG, config.access_log),
-                limit=config.log_queue,
-                format_notice=notice_format(config.log_format, f"blastbeat.{ACCESS_LOG}"),
-                complain=log.error,
-            )
-            self.access.start()
+        self.access = new_access_log(config)
 
     def count_lost(self, count: Callable[[str, int], None]) -> None:
         """From now on tell `count` of lines that are lost: the counter's name, and how many. It is called in
@@ -61,6 +53,21 @@ class ServerLogs:
         if self.access is not None:
             self.access.close()
             self.access = None
+
+
+def new_access_log(config: ServerConfig) -> LogWriter | None:
+    """One that is open; None where the configuration wants none. Raises StartError."""
+    if config.access_log == "off":
+        return None
+    writer = LogWriter(
+        ACCESS_LOG,
+        open_log(ACCESS_LOG, config.access_log),
+        limit=config.log_queue,
+        format_notice=notice_format(config.log_format, f"blastbeat.{ACCESS_LOG}"),
+        complain=log.error,
+    )
+    writer.start()
+    return writer
 
 
 def _counter(writer: LogWriter, count: Callable[[str, int], None]) -> Callable[[int], None]:

@@ -258,7 +258,6 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         LogTarget(("stderr", "off")),
         explanation="Where a line per request goes. Files are opened anew on SIGUSR1.",
         example="/var/log/blastbeat/access.log",
-        restart=True,
     ),
     _server(
         "error-log",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from blastbeat.errors import ConfigError, ReloadError
+from blastbeat.errors import ConfigError, ReloadError, StartError
 from tests.helpers.client import RawClient, request_head
 from tests.helpers.node import NodeRequest, ScriptedNode, head
 from tests.helpers.settings import HOST, Table
@@ -397,3 +397,28 @@ def test_a_server_that_stops_reads_nothing_any_more(stage: Stage) -> None:
     assert client.read_response().body == b"last"
     client.close()
     server.join()
+
+
+def test_the_access_log_moves(stage: Stage) -> None:
+    """To another file and back, and off; each line stands in one of them."""
+    one, two = (stage.folder / f"{name}.log" for name in ("one", "two"))
+    stage.serve({"access-log": str(one)})
+    node, client = stage.node(), stage.client()
+    for target in (two, "off", one):
+        get(client, node)
+        stage.reload({"access-log": str(target)})
+    get(client, node)
+    stage.reload({"access-log": "off"})  # written when this returns
+    assert [len(path.read_text().splitlines()) for path in (one, two)] == [2, 1]
+
+
+def test_an_access_log_that_cannot_be_opened_changes_nothing(stage: Stage) -> None:
+    log = stage.folder / "one.log"
+    server = stage.serve({"access-log": str(log)})
+    node, client = stage.node(), stage.client()
+    sid = get(client, node)
+    with pytest.raises(StartError, match="nowhere"):
+        stage.reload({"access-log": str(stage.folder / "nowhere" / "x.log")}, {"max-hops": 3})
+    assert get(client, node) == sid
+    stage.reload({"access-log": "off"})
+    assert len(log.read_text().splitlines()) == 2 and server.server.generation == 2

@@ -10,6 +10,7 @@ import errno
 import os
 import socket
 import stat
+import time
 from collections.abc import Sequence
 
 import zmq
@@ -21,6 +22,8 @@ DEAD_LINK_PERIODS = 10  # ping periods without a byte, then the connection is gi
 MAX_HEARTBEAT_MS = 60 * 60 * 1000
 MAX_PORT = 65535
 SCHEMES = ("tcp://", "ipc://")
+UNBIND_TRIES = 50
+UNBIND_PAUSE = 0.001  # seconds
 
 
 def make_router_socket(context: zmq.Context[zmq.Socket[bytes]], settings: ServerConfig) -> zmq.Socket[bytes]:
@@ -56,9 +59,32 @@ def bind_endpoints(router: zmq.Socket[bytes], endpoints: Sequence[str]) -> list[
 
 
 def unbind_endpoint(router: zmq.Socket[bytes], endpoint: str) -> None:
-    """Gives up an endpoint, as `bind_endpoints` returned it. libzmq ends its connections, too."""
+    """Gives up an endpoint, as `bind_endpoints` returned it. libzmq ends its connections, too; it does both a
+    moment later, which is waited for, so that the endpoint can be bound again at once."""
     with contextlib.suppress(zmq.ZMQError):  # it is not bound: so it shall be
         router.unbind(endpoint)
+    for _ in range(UNBIND_TRIES):
+        if _is_free(endpoint):
+            return
+        time.sleep(UNBIND_PAUSE)
+
+
+def _is_free(endpoint: str) -> bool:
+    scheme, _, rest = endpoint.partition("://")
+    if scheme == "ipc":
+        with contextlib.suppress(StartError):
+            _refuse_path_in_use(endpoint)
+            return True
+        return False
+    host, _, port = rest.rpartition(":")
+    host = host.strip("[]")
+    try:
+        socket.create_server(
+            (host, int(port)), family=socket.AF_INET6 if ":" in host else socket.AF_INET
+        ).close()
+    except OSError as error:
+        return error.errno != errno.EADDRINUSE
+    return True
 
 
 def _bind(router: zmq.Socket[bytes], endpoint: str) -> str:

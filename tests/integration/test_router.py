@@ -301,3 +301,57 @@ async def test_what_was_sent_before_the_close_arrives() -> None:
         stage.router.send(instance, A, b"body", b"too late")
         for _ in range(1000):  # more than ZeroMQ takes at once
             assert (await node.receive_for())[2] == b"x" * 100
+
+
+# ---------------------------------------------------------------- another configuration while it runs
+
+
+@pytest.mark.parametrize("scheme", ["ipc", "tcp"])
+def test_more_endpoints(tmp_path: Path, scheme: str) -> None:
+    """A node that comes by a new one is heard. With one that is taken none is bound; then it can be tried
+    again at once."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    more_endpoints(tmp_path, f"ipc://{tmp_path}/new" if scheme == "ipc" else f"tcp://127.0.0.1:{port}")
+
+
+@on_loop
+async def more_endpoints(tmp_path: Path, new: str) -> None:
+    async with serve(f"ipc://{tmp_path}/nodes") as stage:
+        router = stage.router
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            taken = f"tcp://127.0.0.1:{other.getsockname()[1]}"
+            with pytest.raises(StartError, match="in use"):
+                router.extend([new, taken])
+        assert list(router.bound) == [f"ipc://{tmp_path}/nodes"]
+        router.extend([new])
+        router.rename((*router.endpoints, new))
+        assert router.bound[new] == new and router.name == ", ".join(router.endpoints)
+        dealer = stage.dealer(b"app/1", new)
+        await dealer.pong()
+        assert await dealer.receive() == [b"", b"spawn", b""]
+
+
+@on_loop
+async def test_other_settings(tmp_path: Path) -> None:
+    async with serve(f"ipc://{tmp_path}/nodes") as stage:
+        dealer = stage.dealer(b"app/1", stage.endpoints[0])
+        await dealer.pong()
+        assert await dealer.receive() == [b"", b"spawn", b""]
+        instance = stage.router.table.find(b"app/1")
+        assert instance is not None
+        stage.router.adapt(ServerConfig(ping_freq=0.05, node_queue=1, session_share=1))
+        instance.outbox.put(A, b"body", b"xx")
+        assert instance.outbox.is_full() and stage.router.new_outbox().is_full() is False
+        instance.outbox.clear()
+        assert await dealer.receive() == [b"", b"ping", b""]  # not heard from for so long
+
+
+@on_loop
+async def test_it_ends_in_two_steps(tmp_path: Path) -> None:
+    """The second, which waits for ZeroMQ, in any thread."""
+    async with serve(f"ipc://{tmp_path}/nodes") as stage:
+        finish = stage.router.detach()
+        assert not stage.router.bound
+        await asyncio.get_running_loop().run_in_executor(None, finish)
+        stage.router.close()  # again

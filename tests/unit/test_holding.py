@@ -11,6 +11,7 @@ from blastbeat.holding import MAX_PLACED_AT_ONCE
 from blastbeat.interfaces import Filter, RequestView, Route
 from blastbeat.progress import Phase
 from blastbeat.stream import Stream
+from blastbeat.virtualhost import VirtualHost
 from tests.helpers.engine import Engine, request_head, upload_head
 from tests.helpers.engine_fakes import FakeClient, GatedAuthenticator
 
@@ -421,3 +422,61 @@ def test_without_hold_it_waits_for_its_own_node() -> None:
     engine.table.unreachable(engine.instance("app/1"), engine.clock.now)
     engine.request(stream)
     assert stream.session is first
+
+
+# ---------------------------------------------------------------- another virtualhost in its place
+
+
+def heir(engine: Engine, *nodes: str, **policy: Any) -> VirtualHost:
+    return engine.add_virtualhost(engine.virtualhost.name, nodes, HOLD | policy)
+
+
+def test_what_waits_moves_to_the_nodes_of_the_one_in_its_place() -> None:
+    engine = serve()
+    asked = ask(engine, 3)
+    fresh = heir(engine, "other")
+    engine.dispatcher.holding.move(engine.virtualhost, fresh)
+    assert all(waits(stream) and stream.virtualhost is fresh for _, stream in asked)
+    assert all(stream.policy is fresh.config for _, stream in asked)
+    come(engine, "other")
+    assert targets(engine) == [b"GET /0", b"GET /1", b"GET /2"]
+    assert engine.dispatcher.holding.size == 0
+
+
+def test_somebody_may_be_there_already() -> None:
+    engine = serve()
+    ((_, stream),) = ask(engine)
+    fresh = heir(engine, "other")
+    engine.node("other")
+    engine.dispatcher.holding.move(engine.virtualhost, fresh)
+    assert runs(stream)
+
+
+def test_where_nothing_waits_any_more() -> None:
+    engine = serve()
+    ((client, _),) = ask(engine)
+    engine.dispatcher.holding.move(engine.virtualhost, heir(engine, "other", hold=0.0))
+    assert client.statuses == [503]
+
+
+def test_nodes_that_a_filter_chose_stay_chosen() -> None:
+    class Choose(Filter):
+        def on_request(self, view: RequestView) -> Route:
+            return Route(nodes=("two",))
+
+    engine = serve(nodes=("one", "two"), filters=[Choose()])
+    ((_, stream),) = ask(engine)
+    engine.dispatcher.holding.move(engine.virtualhost, heir(engine, "one", "two"))
+    engine.node("one")
+    engine.router.drain()
+    assert waits(stream)
+    come(engine, "two")
+    assert runs(stream)
+
+
+def test_those_of_another_virtualhost_stay_where_they_are() -> None:
+    engine = serve()
+    asked = ask(engine, 2)
+    other = engine.add_virtualhost("other.test", ["other"], HOLD)
+    engine.dispatcher.holding.move(other, engine.virtualhost)
+    assert all(stream.virtualhost is engine.virtualhost for _, stream in asked)

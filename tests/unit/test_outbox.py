@@ -332,3 +332,11 @@ def test_a_head_that_waits_was_seen_by_nobody() -> None:
     assert not outbox.has_head(b"a"), "its head has gone"
     outbox.put(b"b", b"uwsgi", b"its next request")
     assert outbox.has_head(b"b")
+
+
+def test_other_bounds() -> None:
+    outbox = Outbox(10_000, 1_000)
+    outbox.put(b"a", b"body", bytes(5_000))
+    assert not outbox.is_full()
+    outbox.resize(4_000, 1_000)
+    assert outbox.is_full()

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 import anyio
 import pytest
 
-from blastbeat.config.model import Config, ServerConfig, VirtualHostConfig
+from blastbeat.config.model import Config, RouteConfig, ServerConfig, VirtualHostConfig
 from blastbeat.wiring import _isolated, shortest_timeout
 
 
@@ -60,3 +61,9 @@ def test_the_shortest_timeout(values: dict[str, float], expected: float) -> None
 
 def test_the_header_timeout_counts_too() -> None:
     assert shortest_timeout(Config(ServerConfig(header_timeout=0.2))) == 0.2
+
+
+def test_routes_have_timeouts_too() -> None:
+    host = VirtualHostConfig("a")
+    route = RouteConfig("/x", replace(host, route="/x", response_timeout=0.4))
+    assert shortest_timeout(Config(virtualhosts=(replace(host, routes=(route,)),))) == 0.4

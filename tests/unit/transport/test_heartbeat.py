@@ -82,3 +82,13 @@ def test_a_tick_that_fails_is_not_the_last() -> None:
     ticks.loop.advance(1.0 + SOON)
     assert len(ticks.times) == 1 + TICKS_PER_PERIOD
     assert len(ticks.loop.failures) == len(ticks.times)
+
+
+def test_another_period() -> None:
+    ticks = Ticks(4.0)
+    ticks.start()
+    ticks.loop.advance(1.5)
+    ticks.heartbeat.set_period(0.4)
+    ticks.loop.advance(1.01)
+    assert ticks.times[:3] == pytest.approx([0.0, 1.0, 2.0])  # the tick that was planned stays
+    assert ticks.times[3:] == pytest.approx([2.1, 2.2, 2.3, 2.4, 2.5])

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import errno
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, cast
 
 import pytest
@@ -184,3 +185,17 @@ def test_a_preface_counts_as_a_connection_until_it_is_one() -> None:
     for transport in transports:
         transport.lose()
     assert not wire.connections
+
+
+def test_other_settings_hold_for_those_that_come_later() -> None:
+    """Who was accepted before keeps what there was."""
+    listener, loop, wire = make()
+    asyncio.run(listener.open())
+    before = loop.factory()
+    stricter = replace(wire.context, config=replace(wire.context.config, connections=1))
+    proxied = Address(ANY_PORT.host, ANY_PORT.port, proxy_protocol=True)
+    listener.adapt(proxied, stricter)
+    assert isinstance(loop.factory(), Refused)
+    listener.adapt(proxied, wire.context)
+    assert isinstance(loop.factory(), ProxyPreface) and isinstance(before, Connection)
+    assert listener.addresses == [Address("127.0.0.1", 43210)]

@@ -162,3 +162,27 @@ def test_closed(times: int) -> None:
         stage.wheel.close()
     stage.advance(5)
     assert not watched.expired and stage.loop.timers == 0
+
+
+def test_a_shorter_timeout_than_ever_before() -> None:
+    """What is watched may come to have a deadline long before the look that was planned."""
+    clock = FakeClock()
+    loop = FakeLoop(clock)
+    wheel = TimerWheel(loop.as_loop(), clock, 100.0)
+    moving = Moving(clock)
+    wheel.watch(moving)
+    wheel.set_shortest(SHORTEST)
+    moving.move(clock.now + SHORTEST)
+    loop.advance(2 * SHORTEST)
+    assert len(moving.expired) == 1
+
+
+def test_a_longer_one_costs_fewer_looks() -> None:
+    clock = FakeClock()
+    loop = FakeLoop(clock)
+    wheel = TimerWheel(loop.as_loop(), clock, SHORTEST)
+    moving = Moving(clock)
+    wheel.watch(moving)
+    wheel.set_shortest(100.0)
+    loop.advance(50.0)
+    assert moving.looks <= 4

@@ -20,7 +20,7 @@ MAX_HOST_LENGTH = 255
 """Characters of a host name: RFC 1035 §2.3.4."""
 
 MAX_REMEMBERED = 4096
-"""Hosts, as clients spell them, whose virtualhost is remembered per table."""
+"""Hosts, as clients spell them, whose virtualhost is remembered per table, beside one per name in it."""
 
 # Stricter than RFC 3986's reg-name on purpose: no sub-delims, no percent-encoding. Nobody serves such names,
 # and a comma or an `@` would be read differently further on.
@@ -86,6 +86,7 @@ class HostTable(Generic[T]):
         self._shared: _Names[T] = _Names()
         self._own: dict[Hashable, _Names[T]] = {}
         self._remembered: dict[tuple[bytes, int, Hashable], T] = {}
+        self._room = MAX_REMEMBERED  # grows with the names, so that all of them may be asked for in turn
 
     def add(
         self, name: str, value: T, *, aliases: Sequence[str] = (), listeners: Collection[Hashable] = ()
@@ -99,6 +100,7 @@ class HostTable(Generic[T]):
         for place in self._places_of(listeners):
             (place.suffixes if is_suffix else place.names).setdefault(key, value)
         self._remembered.clear()
+        self._room += 1
         for alias in aliases:
             if alias != name:
                 self.add_alias(alias, value, listeners=listeners)
@@ -109,6 +111,7 @@ class HostTable(Generic[T]):
         for place in self._places_of(listeners):
             (place.suffix_aliases if is_suffix else place.aliases).setdefault(key, value)
         self._remembered.clear()
+        self._room += 1
 
     def _places_of(self, listeners: Collection[Hashable]) -> list[_Names[T]]:
         return [self._own.setdefault(key, _Names()) for key in listeners] or [self._shared]
@@ -124,7 +127,7 @@ class HostTable(Generic[T]):
         if value is None:
             value = self._find(authority, default_port, listener)
             if value is not None:
-                if len(self._remembered) >= MAX_REMEMBERED:
+                if len(self._remembered) >= self._room:
                     self._remembered.clear()
                 self._remembered[asked] = value
         return value

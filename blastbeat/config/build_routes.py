@@ -20,6 +20,9 @@ from blastbeat.errors import Problem
 
 Host = tuple[Settings, VirtualHostConfig]
 
+MAX_HINTS = 10
+"""Of all routes without a virtualhost so many are told which one may be meant: it takes a look at each."""
+
 
 @dataclass(frozen=True, slots=True)
 class BuiltRoute:
@@ -43,7 +46,7 @@ def build_routes(
     for settings in routes:
         index = by_name.get(_compared(settings.section.host))
         if index is None:
-            problems.append(_no_such_host(settings, hosts))
+            problems.append(_no_such_host(settings, hosts if len(problems) < MAX_HINTS else ()))
             continue
         host_settings, host = hosts[index]
         config = _build_route(settings, host, problems)

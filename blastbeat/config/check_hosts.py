@@ -16,8 +16,6 @@ from blastbeat.config.rows import Row
 from blastbeat.config.settings import Settings
 from blastbeat.errors import Problem
 
-Places = frozenset[Address]
-
 
 def check_hosts(built: Built) -> Iterator[Problem]:
     """Listeners, host names and nodes."""
@@ -92,7 +90,6 @@ class _Name:
 
     owner: Settings
     row: Row | None  # None: the section's own name
-    places: Places  # empty: the shared listeners
 
     def where(self) -> str:
         if self.row:
@@ -106,20 +103,24 @@ class _Name:
 
 
 def _check_duplicates(built: Built) -> Iterator[Problem]:
-    taken: dict[tuple[str, int | None], list[_Name]] = {}
+    # By name and place: very many virtualhosts may have one name, on addresses of their own.
+    taken: dict[tuple[tuple[str, int | None], Address | None], _Name] = {}
+    shared = frozenset(built.config.server.bind)
     for settings, virtualhost in built.virtualhosts:
-        places = frozenset(_own_addresses(virtualhost)) or frozenset(built.config.server.bind)
+        places = frozenset(_own_addresses(virtualhost)) or shared
         for text, row in _names_of(settings):
-            name = _Name(settings, row, places)
-            others = taken.setdefault(split_host_name(text), [])
-            for other in others:
-                if other.owner is settings:
-                    yield name.problem(f"{text} is a name of this virtualhost already", "warning")
-                    break
-                if not places.isdisjoint(other.places) or not (places or other.places):
-                    yield name.problem(f"{text} is taken: {other.where()}")
-                    break
-            others.append(name)
+            name = _Name(settings, row)
+            key = split_host_name(text)
+            marks = [(key, place) for place in places or (None,)]
+            first = next((taken[mark] for mark in marks if mark in taken), None)
+            if first is None or first.owner is not settings:
+                taken |= {mark: name for mark in marks if mark not in taken}
+            if first is None:
+                continue
+            if first.owner is settings:
+                yield name.problem(f"{text} is a name of this virtualhost already", "warning")
+            else:
+                yield name.problem(f"{text} is taken: {first.where()}")
 
 
 def _names_of(settings: Settings) -> Iterator[tuple[str, Row | None]]:

@@ -6,7 +6,8 @@ docstrings.
 
 Common to all: a hook is an ordinary function, never `async def`, a generator or a pluggy wrapper. It may
 leave out arguments it does not need. Registration hooks run while the server starts, where blocking is fine;
-notices run on the event loop's thread, where whatever blocks stops every client.
+notices run on the event loop's thread, where whatever blocks stops every client. Factories are called at the
+start, and when a reload changes a virtualhost, for what that picks: then on the event loop's thread, too.
 """
 
 from __future__ import annotations
@@ -148,7 +149,10 @@ def blastbeat_server_stopped(view: ServerView) -> None:
 
 @hookspec
 def blastbeat_config_reloaded(view: ServerView) -> None:
-    """A changed configuration has taken effect. Called: once per reload. Failure: logged."""
+    """The configuration was read again and has taken effect. The place to read files again.
+
+    Called: once per reload that was not refused, also where nothing is different. Failure: logged.
+    """
 
 
 @hookspec

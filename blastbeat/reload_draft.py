@@ -74,7 +74,7 @@ class Drafter:
             config, problems = await self._read()
         difference = await anyio.to_thread.run_sync(find_difference, running, config)
         config = keep_until_restart(running, config)
-        driver, driver_name = self._assembly.driver(config.server)
+        driver, driver_name = self._driver(running, config)
         draft = Draft(config, difference, problems, driver, driver_name, self._rebinding(config))
         draft.rules = await anyio.to_thread.run_sync(node_rules, config)
         found: list[Problem] = []
@@ -88,6 +88,12 @@ class Drafter:
         await spread(self._fill_hosts(draft, former))
         draft.problems = [*problems, *map(_stays_bound, draft.rebinding.stay_bound)]
         return draft
+
+    def _driver(self, running: Config, config: Config) -> tuple[DriverFactory, str]:
+        wiring = self._server.wiring
+        if wiring is not None and config.server.driver == running.server.driver:
+            return wiring.context.driver, self._server.driver_name
+        return self._assembly.driver(config.server)
 
     async def _read(self) -> tuple[Config, Sequence[Problem]]:
         if self._load is None:

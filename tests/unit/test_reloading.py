@@ -8,6 +8,7 @@ import gc
 import json
 import logging
 import sys
+import threading
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -230,6 +231,54 @@ def test_a_server_that_stops_reads_nothing_any_more() -> None:
             await server.reload()
 
     assert run(Loader(RUNNING), test).counters["config.reloads"] == 0
+
+
+def test_a_server_that_stops_meanwhile_takes_nothing_over() -> None:
+    """Also where it was asked before; the stop does not wait for more than what is being read."""
+    later = replace(RUNNING, virtualhosts=())
+    is_reading, may_go_on = threading.Event(), threading.Event()
+
+    def load(known: object) -> tuple[Config, Sequence[Problem]]:
+        is_reading.set()
+        assert may_go_on.wait(5)
+        return later, ()
+
+    async def test(server: Server) -> None:
+        server.reloader.ask()
+        await anyio.to_thread.run_sync(is_reading.wait)
+        server.stop()
+
+    class Stopping:
+        @hookimpl
+        def blastbeat_server_stopping(self) -> None:
+            may_go_on.set()
+
+    server = run(load, test, Stopping())
+    assert server.config is RUNNING and server.counters["config.reloads"] == 0
+
+
+def test_the_driver_stays_where_it_is_the_same() -> None:
+    async def test(server: Server) -> None:
+        assert server.wiring is not None
+        driver = server.wiring.context.driver
+        await server.reload(replace(RUNNING, server=replace(RUNNING.server, max_uri=100)))
+        assert server.wiring.context.driver is driver and server.wiring.context.limits.max_uri == 100
+
+    run(None, test)
+
+
+def test_a_fault_of_ours_is_told_and_the_server_goes_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def test(server: Server) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(server.reloader.drafter, "draft", None)
+            with pytest.raises(ReloadError, match="an error in the server"):
+                await server.reload()
+        assert (await server.reload()).is_applied
+
+    server = run(Loader(RUNNING), test)
+    assert "the reload broke" in caplog.text and server.counters["config.reloads-refused"] == 1
 
 
 def test_it_is_undisturbed_and_leaves_the_process_as_it_was() -> None:

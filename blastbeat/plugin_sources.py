@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import EntryPoint, entry_points
+from importlib.metadata import EntryPoint, distributions, entry_points
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -56,14 +56,38 @@ def built_ins() -> list[Source]:
 
 def installed(discover: Callable[[], Iterable[EntryPoint]] | None = None) -> list[Source]:
     """Plugins of installed distributions, in the order of their names, so that a start is repeatable."""
-    found = discover() if discover else entry_points(group=ENTRY_POINT_GROUP)
-    sources = []
-    for point in found:
+    sources: list[Source] = []
+    for point in discover() if discover else _find_entry_points(sources):
         distribution = point.dist
         origin = (distribution.name if distribution else "") or point.value
         version = distribution.version if distribution else ""
         sources.append(_from_entry_point(point, origin, version, is_installed=True))
     return sorted(sources, key=lambda source: (source.name, source.origin))
+
+
+def _find_entry_points(broken: list[Source]) -> Iterable[EntryPoint]:
+    """Those of all distributions; one whose metadata can't be read goes to `broken`, a promise that fails."""
+    try:
+        return entry_points(group=ENTRY_POINT_GROUP)
+    except Exception:  # somebody's file is broken, in any way; whose is not told
+        found: dict[str, list[EntryPoint]] = {}
+        for distribution in distributions():
+            name = str(distribution.name)
+            if name in found:
+                continue  # one further behind on the path
+            try:
+                found[name] = list(distribution.entry_points.select(group=ENTRY_POINT_GROUP))
+            except Exception as error:
+                found[name] = []
+                broken.append(_unreadable(name, distribution.version, error))
+        return [point for points in found.values() for point in points]
+
+
+def _unreadable(name: str, version: str, error: Exception) -> Source:
+    def load() -> object:
+        raise PluginError(name, f"its entry_points.txt can't be read: {type(error).__name__}: {error}")
+
+    return Source(name, name, version, load, is_installed=True)
 
 
 def local_file(path: Path) -> Source:

@@ -41,6 +41,10 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
         info.mkdir()
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: broken-{name}\nVersion: 1.2\n")
         (info / "entry_points.txt").write_text(f"[blastbeat]\n{name} = {module}\n")
+    info = site / "garbled-3.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: garbled\nVersion: 3\n")
+    (info / "entry_points.txt").write_text("[blastbeat]\nthis is no entry point\n")
     (site / "x.toml").write_text(CONFIG)
     return site
 
@@ -62,7 +66,7 @@ def test_check_names_each_and_checks_all_else(installed: Path) -> None:
     code, told, _ = blastbeat(installed, "check")
     assert code == 78
     messages = [problem["message"] for problem in told["problems"] if problem["section"] == "plugins"]
-    for name in ("import-error", "syntax-error", "system-exit", "no-hook"):
+    for name in ("import-error", "syntax-error", "system-exit", "no-hook", "garbled"):
         assert any(f"plugin '{name}'" in message for message in messages), name
     by_line = {problem["line"]: problem for problem in told["problems"] if problem["key"]}
     assert by_line[6]["key"] == "selector" and "no selector of this name" in by_line[6]["message"]
@@ -77,6 +81,7 @@ def test_plugins_lists_each_with_its_reason(installed: Path) -> None:
         assert listed[name]["state"] == "failed" and listed[name]["reason"]
         assert listed[name]["origin"] == f"broken-{name}" and listed[name]["version"] == "1.2"
         assert f"plugin '{name}'" in said
+    assert "entry_points.txt" in listed["garbled"]["reason"]
     assert listed["least-connections"]["state"] == "active"
     assert listed["factory-exits"]["registered"] == [
         {"kind": "filter", "name": "exits", "options": [], "replaced_by": None}

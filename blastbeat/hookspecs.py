@@ -71,8 +71,9 @@ def blastbeat_register_encoders(register: Register) -> None:
 def blastbeat_register_selectors(register: Register) -> None:
     """Offer ways to pick an instance for a new session; `selector` picks one by name.
 
-    Called: once per start. The factory is called once per virtualhost that uses the name, so a `Selector`
-    may keep state of its own; one that has `expect_nodes` is handed what stands behind the nodes' names.
+    Called: once per start. The factory is called once per virtualhost or route that uses the name, so a
+    `Selector` may keep state of its own; one that has `expect_nodes` is handed what stands behind the nodes'
+    names.
     Failure: an exception at start keeps the server from starting. Later, a selector that raises, or
     returns an instance it was not offered, costs that one request a 503 and is logged.
     """
@@ -82,8 +83,8 @@ def blastbeat_register_selectors(register: Register) -> None:
 def blastbeat_register_node_authenticators(register: Register) -> None:
     """Offer judges of nodes; all that `node-authenticators` lists must agree.
 
-    Called: once per start. The factory is called once per virtualhost that uses the name and returns a
-    `NodeAuthenticator`.
+    Called: once per start. The factory is called once per virtualhost or route that uses the name and
+    returns a `NodeAuthenticator`; a route that names none of its own has its virtualhost's.
     Failure: an exception at start keeps the server from starting. Later, one that raises has denied.
     """
 
@@ -92,8 +93,9 @@ def blastbeat_register_node_authenticators(register: Register) -> None:
 def blastbeat_register_request_authenticators(register: Register) -> None:
     """Offer judges of requests; all that `request-authenticators` lists must allow.
 
-    Called: once per start. The factory is called once per virtualhost that uses the name and returns a
-    `RequestAuthenticator`, the only object of a plugin that may await.
+    Called: once per start. The factory is called once per virtualhost or route that uses the name and
+    returns a `RequestAuthenticator`, the only object of a plugin that may await; a route that names none of
+    its own has its virtualhost's.
     Failure: an exception at start keeps the server from starting. Later, one that raises has denied.
     """
 
@@ -102,8 +104,9 @@ def blastbeat_register_request_authenticators(register: Register) -> None:
 def blastbeat_register_filters(register: Register) -> None:
     """Offer middleware; `filters` picks and orders it.
 
-    Called: once per start. The factory is called once per virtualhost that uses the name and returns a
-    `Filter` (subclass `blastbeat.interfaces.Filter`).
+    Called: once per start. The factory is called once per virtualhost or route that uses the name and
+    returns a `Filter` (subclass `blastbeat.interfaces.Filter`); a route that names none of its own has its
+    virtualhost's.
     Failure: an exception at start keeps the server from starting. Later, a filter that raises in
     `on_request` costs that request a 500 with the reason `plugin-error`; elsewhere it is logged and passed
     over.

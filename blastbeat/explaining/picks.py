@@ -10,7 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, cast
 
 from blastbeat.config.model import PluginRef, VirtualHostConfig
-from blastbeat.errors import BlastBeatError
+from blastbeat.errors import BlastBeatError, ConfigError
 from blastbeat.events import Request
 from blastbeat.explaining.explanation import Explanation, Pick
 from blastbeat.filtering import routed
@@ -99,6 +99,8 @@ def _make(registry: Registry, kind: str, ref: PluginRef) -> object:
     """The object, or why there is none, as a text."""
     try:
         return registry.make(kind, ref)
+    except ConfigError as error:
+        return "; ".join(problem.message for problem in error.problems)
     except BlastBeatError as error:
         return str(error)
 

@@ -100,3 +100,5 @@ def test_who_gets_what(client: RawClient) -> None:
         assert ask(client, "/robots.txt", address) == "User-agent: *"
         assert ask(client, "/catalogue/7", address) == "shop /products/7?"
         assert ask(client, "/admin/users", address) == ask(client, "/x/%2e%2e//admin;v=1", address) == "403"
+    assert ask(client, "/admin/users", "10.1.2.3") == "shop /admin/users?"
+    assert ask(client, "/x/%2e%2e//admin;v=1", "10.1.2.3") == "shop /admin?"

@@ -59,7 +59,7 @@ class Placement:
         assert virtualhost is not None
         full = self._sessions.find_limit(virtualhost)
         if full:
-            virtualhost.tally.hit("sessions")
+            virtualhost.tally.hit("server-sessions" if self._sessions.is_full() else "sessions")
             stream.fail(503, CloseReason.LIMIT, full)
             return True
         candidates = virtualhost.candidates(exchange.node_names, exchange.tried)

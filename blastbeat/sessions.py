@@ -29,9 +29,13 @@ class Sessions:
         """A new sid: 16 bytes, 15 of them random (`protocol.md` §2)."""
         return SID_PREFIX + self._random_bytes(SID_LENGTH - 1)
 
+    def is_full(self) -> bool:
+        """The server's own limit is reached, whoever asks."""
+        return bool(self.limit) and len(self.by_sid) >= self.limit
+
     def find_limit(self, virtualhost: VirtualHost) -> str:
         """Which limit forbids another session of `virtualhost`, in words; empty when none does."""
-        if self.limit and len(self.by_sid) >= self.limit:
+        if self.is_full():
             return f"the server's {self.limit} sessions are in use"
         whole = virtualhost.whole
         limit = whole.config.sessions

@@ -109,6 +109,13 @@ def test_the_limit_on_sessions_is_counted() -> None:
     assert engine.virtualhost.tally.limits == {"sessions": 1}
 
 
+def test_the_servers_limit_on_sessions_is_told_apart() -> None:
+    engine = Engine(max_sessions=1)
+    engine.request(engine.stream())
+    engine.request(engine.stream())
+    assert engine.virtualhost.tally.limits == {"server-sessions": 1}
+
+
 def test_a_plugins_limit_is_counted() -> None:
     class Full(Filter):
         def on_request(self, view: RequestView) -> Answer:

@@ -10,6 +10,9 @@ from typing import Any
 import pytest
 
 from blastbeat.config import load_config
+from blastbeat.explaining.explainer import explain
+from blastbeat.explaining.question import read_question
+from blastbeat.plugin_manager import PluginManager
 from tests.helpers.app import AppRequest
 from tests.helpers.client import RawClient
 from tests.helpers.node import ScriptedNode
@@ -158,6 +161,37 @@ def test_nothing_behind_another_route_is_shown_a_guarded_path(stage: Stage) -> N
     ]
     assert [served_by(client, target) for target in targets] == ["app"] * len(targets)
     assert shown == ["/x"] * len(targets)
+
+
+def test_explain_says_what_the_server_does(stage: Stage) -> None:
+    """From the configuration alone: the same node, or the same status, for each spelling and client."""
+    sections: Sections = {
+        "": {"node": "open"},
+        "/admin": {"node": "guarded", "strip-prefix": "yes"},
+        "/x/y": {"filters": "answer status=410"},
+        "canary": {"path": "/", "share": "30%", "node": "new"},
+    }
+    server = serve(stage, sections)
+    for name in ("open", "guarded", "new"):
+        stage.app(name, named(name))
+    config, _ = load_config(stage.folder / "routes.toml")
+    manager = PluginManager.for_config(config)
+    manager.load()
+    registry, client = manager.build_registry(), stage.client()
+    targets = [each for each in SPELLINGS if each.startswith("/")]
+    targets += ["/", "/x", "/x/y/z", "/x//y", "/a%00", "/admin/../x/y", "/%zz", "/caf%c3%a9"]
+    told, done = [], []
+    for number, target in enumerate(targets):
+        forwarded = f"X-Forwarded-For: 192.0.2.{number}"
+        url = f"http://{HOST}:{server.port}{target}"
+        question = read_question(url, headers=[forwarded], client="127.0.0.1")
+        found = explain(config, registry, question)
+        told.append(str(found.status or found.nodes[0]))
+        done.append(served_by(client, target, headers=[tuple(forwarded.split(": "))]))
+        if done[-1] == "400":
+            client = stage.client()  # the connection does not outlive it
+    assert dict(zip(targets, told, strict=True)) == dict(zip(targets, done, strict=True))
+    assert {"open", "guarded", "new", "410", "400"} == set(told)
 
 
 # ---------------------------------------------------------------- shares

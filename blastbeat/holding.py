@@ -33,7 +33,7 @@ class Holding:
         self.size = 0
         self._dispatcher = dispatcher
         self._counters = dispatcher.counters
-        self._lanes: dict[tuple[NodeTable, str], dict[Lane, None]] = {}  # by the nodes they wait for
+        self._lanes: dict[tuple[NodeTable | None, str], dict[Lane, None]] = {}  # by the nodes they wait for
         self._due: set[Instance] = set()
 
     # ------------------------------------------------------------ waiting
@@ -55,6 +55,8 @@ class Holding:
             self._lanes.setdefault((virtualhost.table, name), {})[lane] = None
         exchange.cancel = partial(self._forget, virtualhost.table, lane, exchange)
         stream.phase = Phase.HOLDING
+        if exchange.head.has_body and not exchange.request_read:
+            stream.leave_body()
         stream.progress.held_until = self._dispatcher.clock.monotonic() + virtualhost.config.hold
 
     def _forget(self, table: NodeTable, lane: Lane, exchange: Exchange) -> None:
@@ -77,14 +79,16 @@ class Holding:
         nodes have said by now was read: never from within this call."""
         if not self.size or instance in self._due:
             return
-        if (self._dispatcher.tables[instance.router], instance.node) in self._lanes:
+        if (self._dispatcher.tables.get(instance.router), instance.node) in self._lanes:
             self._due.add(instance)
             instance.router.after_drain(partial(self._release, instance))
 
     def _release(self, instance: Instance) -> None:
         self._due.discard(instance)
         placed = 0
-        table = self._dispatcher.tables[instance.router]
+        table = self._dispatcher.tables.get(instance.router)
+        if table is None:
+            return  # a reload has taken its ROUTER away
         for lane in tuple(self._lanes.get((table, instance.node), ())):
             for exchange, stream in self._in_order(lane, instance):
                 if not self._dispatcher.placement.try_to_place(stream, exchange):

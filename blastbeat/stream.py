@@ -35,6 +35,7 @@ class Stream:
     __slots__ = (
         "_clock",
         "_dispatcher",
+        "_holds_client",
         "_pending",
         "client",
         "exchange",
@@ -56,6 +57,7 @@ class Stream:
         self.phase = Phase.IDLE
         self.progress = Progress()
         self._pending: list[bytes] = []
+        self._holds_client = False
         self._dispatcher = dispatcher
         self._clock = clock
 
@@ -82,8 +84,17 @@ class Stream:
             self._forward_data(exchange, data)
         elif self.phase in WAITING:
             self._pending.append(data)
-            if len(self._pending) == 1:
-                self.client.hold_reading()
+            self.leave_body()
+
+    def leave_body(self) -> None:
+        """What the client has not sent yet stays with it until somebody has the request."""
+        if not self._holds_client:
+            self._holds_client = True
+            self.client.hold_reading()
+
+    def _read_on(self) -> None:
+        self._holds_client = False
+        self.client.release_reading()
 
     def _forward_data(self, exchange: Exchange, data: bytes) -> None:
         session = self.session
@@ -160,11 +171,11 @@ class Stream:
             for data in kept:
                 session.upload.data(data)
         pending, self._pending = self._pending, []
-        if pending:
-            for data in pending:
-                exchange.keep(data, self.policy.retry_buffer)
-                session.upload.data(data)
-            self.client.release_reading()
+        for data in pending:
+            exchange.keep(data, self.policy.retry_buffer)
+            session.upload.data(data)
+        if self._holds_client:
+            self._read_on()
         if exchange.request_read and exchange.head.chunked:
             session.upload.data(b"")
 
@@ -311,9 +322,9 @@ class Stream:
 
     def _report(self, reason: CloseReason, detail: str = "") -> None:
         exchange, self.exchange = self.exchange, None
-        if self._pending:
+        if self._holds_client:
             self._pending.clear()
-            self.client.release_reading()
+            self._read_on()
         if exchange is not None:
             exchange.reason, exchange.detail = reason, detail
             self._dispatcher.exchange_over(self, exchange)

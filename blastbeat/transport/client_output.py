@@ -39,6 +39,7 @@ class ClientOutput:
     __slots__ = (
         "_context",
         "_driver",
+        "_is_accounted",
         "_is_closing",
         "_is_unframed",
         "_is_writable",
@@ -72,6 +73,7 @@ class ClientOutput:
         self._pace: Pace | None = None
         self._piece: list[Buffer] = []  # what waits its turn at that pace
         self._postponed: Callable[[], None] | None = None  # what is to happen once everything went
+        self._is_accounted = False  # what waits for it is in the sums of `memory`
         self._is_closing = False  # nothing more is asked of the client's side
         self._is_writable = True
         self._is_unframed = False  # only the end of the connection tells this response's end
@@ -156,7 +158,7 @@ class ClientOutput:
         out, self._out = self._out, []
         self._out_size = 0
         self._write_all(out)
-        if not self._is_writable:
+        if self._transport.get_write_buffer_size() or self._is_accounted:
             self._account()
 
     def _flush_at(self, pace: Pace) -> None:
@@ -202,7 +204,9 @@ class ClientOutput:
 
     def _account(self) -> None:
         account, policy = self._context.account, self.stream.policy
-        account.update(self, policy.name, self.queued_bytes())
+        queued = self.queued_bytes()
+        self._is_accounted = queued > 0
+        account.update(self, policy.name, queued)
         account.enforce(policy.name, policy.memory)
 
     def pause_output(self, seconds: float) -> None:

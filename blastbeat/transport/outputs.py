@@ -53,38 +53,57 @@ class Congested(Protocol):
 
 
 class OutputAccount:
-    """Sums of what congested clients have queued, per virtualhost and in all. `limit`: bytes, 0 for none."""
+    """Sums of what clients have queued, per virtualhost and in all. `limit`: bytes, 0 for none."""
 
     def __init__(self, limit: int) -> None:
         self.limit = limit
-        self._sizes: dict[Congested, tuple[str, int]] = {}
+        self._queues: dict[str, dict[Congested, int]] = {}  # by virtualhost, as of the last look at each
         self._sums: dict[str, int] = {}
+        self._places: dict[Congested, str] = {}
         self.total = 0
 
     def update(self, connection: Congested, virtualhost: str, size: int) -> None:
         """`connection` has `size` bytes queued for a client of `virtualhost`; 0 when it caught up."""
-        before_name, before = self._sizes.pop(connection, (virtualhost, 0))
-        if before:
-            self._add(before_name, -before)
+        place = self._places.pop(connection, None)
+        if place is not None:
+            queues = self._queues[place]
+            self._add(place, -queues.pop(connection))
+            if not queues:
+                del self._queues[place]
         if size:
-            self._sizes[connection] = (virtualhost, size)
+            self._places[connection] = virtualhost
+            self._queues.setdefault(virtualhost, {})[connection] = size
             self._add(virtualhost, size)
 
     def queued(self, virtualhost: str) -> int:
-        """What clients of `virtualhost` have queued, as of the last look at each."""
+        """What clients of `virtualhost` have queued now."""
+        self._look_again(virtualhost)
         return self._sums.get(virtualhost, 0)
 
     def enforce(self, virtualhost: str, limit: int) -> None:
-        """Close the largest queue of `virtualhost` while its sum is over `limit`, or of the whole server."""
+        """Where the sum of `virtualhost` is over `limit`, or that of the whole server over its own, close the
+        largest queues until there is some room again."""
         if limit and self._sums.get(virtualhost, 0) > limit:
             self._look_again(virtualhost)
-            while self._sums.get(virtualhost, 0) > limit:
-                self._close_largest(virtualhost)
+            target = _with_room(limit)
+            for connection in self._largest_first(virtualhost):
+                if self._sums.get(virtualhost, 0) <= target:
+                    break
+                self._close(connection, virtualhost)
         if self.limit and self.total > self.limit:
             for name in list(self._sums):
                 self._look_again(name)
-            while self.total > self.limit:
-                self._close_largest(max(self._sums, key=self._sums.__getitem__))
+            self._close_until(_with_room(self.limit))
+
+    def _close_until(self, target: int) -> None:
+        """The virtualhost that has most pays, until it has as little as the next."""
+        while self.total > target:
+            most = max(self._sums, key=self._sums.__getitem__)
+            next_most = max((size for name, size in self._sums.items() if name != most), default=0)
+            for connection in self._largest_first(most):
+                self._close(connection, most)
+                if self.total <= target or self._sums.get(most, 0) < next_most:
+                    break
 
     def _add(self, virtualhost: str, size: int) -> None:
         self.total += size
@@ -96,13 +115,18 @@ class OutputAccount:
 
     def _look_again(self, virtualhost: str) -> None:
         """What the operating system took since the last look is found out only now."""
-        for connection in self._of(virtualhost):
+        for connection in list(self._queues.get(virtualhost, ())):
             self.update(connection, virtualhost, connection.queued_bytes())
 
-    def _close_largest(self, virtualhost: str) -> None:
-        largest = max(self._of(virtualhost), key=lambda connection: self._sizes[connection][1])
-        self.update(largest, virtualhost, 0)
-        largest.close_for_memory()
+    def _largest_first(self, virtualhost: str) -> list[Congested]:
+        queues = self._queues.get(virtualhost, {})
+        return sorted(queues, key=queues.__getitem__, reverse=True)
 
-    def _of(self, virtualhost: str) -> list[Congested]:
-        return [connection for connection, (name, _) in self._sizes.items() if name == virtualhost]
+    def _close(self, connection: Congested, virtualhost: str) -> None:
+        self.update(connection, virtualhost, 0)
+        connection.close_for_memory()
+
+
+def _with_room(limit: int) -> int:
+    """So that not every further message is a reason to look at every client again."""
+    return limit - limit // 64

@@ -271,3 +271,27 @@ def test_memory(stage: Stage, scope: str) -> None:
     stage.exchange(node, other)
     node.send(sids["modest"], "chunk")
     assert len(modest.read_response().body) == 16 * 65536
+
+
+def test_slow_clients_of_one_virtualhost_cost_no_other_its_answers(stage: Stage) -> None:
+    """Many with little each: together they are over its `memory`, none is over a bound of its own."""
+    server = stage.serve(
+        vhosts={"app.test": {"node": ["app"], "memory": "1MiB"}, "other.test": {"node": ["other"]}}
+    )
+    node, other = stage.node(), stage.node("other")
+    for _ in range(20):
+        client = stage.client(receive_buffer=4096)
+        client.get()
+        while (message := node.receive()).type == b"end":  # of one that was closed
+            pass
+        node.send(message.sid, "headers", head())
+        for _ in range(60):
+            node.send(message.sid, "chunk", b"x" * 65536)
+    server.wait_counter("connections.given-up.memory")
+    wiring = server.server.wiring
+    assert wiring is not None
+    assert server.call(lambda: wiring.account.total) <= 1024 * 1024
+    good, body = stage.client(), bytes(range(256)) * 4096
+    good.get(host="other.test")
+    other.respond(other.expect_request().sid, body)
+    assert good.read_response().body == body

@@ -172,7 +172,7 @@ def test_one_virtualhosts_clients_do_not_cost_anothers() -> None:
 
 
 def test_over_the_servers_limit_the_largest_virtualhost_pays() -> None:
-    account = OutputAccount(100)
+    account = OutputAccount(105)
     many, one = [Queue(account, 30) for _ in range(3)], Queue(account, 40)
     for queue in many:
         account.update(queue, "many", 30)
@@ -198,3 +198,34 @@ def test_without_limits_nobody_goes() -> None:
     account.update(queue, "a", queue.size)
     account.enforce("a", 0)
     assert not queue.is_closed
+
+
+@pytest.mark.parametrize("limit", ["virtualhost", "server"])
+def test_some_room_is_made_so_that_nobody_is_looked_at_for_each_message(limit: str) -> None:
+    """A thousand slow clients: each further message would mean a look at all of them."""
+    looks = 0
+
+    class Counted(Queue):
+        def queued_bytes(self) -> int:
+            nonlocal looks
+            looks += 1
+            return self.size
+
+    size, bound = 1000, 1_000_000
+    account = OutputAccount(bound if limit == "server" else 0)
+    queues = [Counted(account, size) for _ in range(2000)]
+    for queue in queues:
+        account.update(queue, "a", size)
+        account.enforce("a", bound if limit == "virtualhost" else 0)
+        assert account.total <= bound
+    closed = sum(queue.is_closed for queue in queues)
+    assert 1000 <= closed <= 1000 + 1000 // 64 + 1
+    assert looks <= 1001 * (closed // (1000 // 64) + 1)
+
+
+def test_the_sum_of_a_virtualhost_is_as_of_now() -> None:
+    account = OutputAccount(0)
+    queue = Queue(account, 80)
+    account.update(queue, "a", 80)
+    queue.size = 30
+    assert account.queued("a") == 30 and account.queued("b") == 0

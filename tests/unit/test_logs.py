@@ -162,7 +162,7 @@ def test_a_request_id_may_be_bytes_as_views_have_it() -> None:
 
 
 def test_the_examples_of_the_page_are_what_is_written() -> None:
-    up = record("node app1 is up: first message", node="app1", levelname="INFO", name="blastbeat.dispatcher")
+    up = record("node app1 is up: first message", node="app1", levelname="INFO", name="blastbeat.node_log")
     failed = record(
         "filter 'shop' failed",
         KeyError("cart"),

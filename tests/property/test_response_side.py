@@ -89,7 +89,6 @@ def test_payload_in_any_mixture_of_types(
 # ---------------------------------------------------------------- any course of events
 
 DECIDED = ("complete", "failed", "cut", "stale", "retry")
-TRAILER = b"T: x\r\n\r\n"  # only where CODED ends
 
 small = st.sampled_from([b"x", b"hel", b"hello", b"HTTP", b""])
 large = st.sampled_from(

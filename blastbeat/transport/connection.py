@@ -102,6 +102,8 @@ class Connection(ClientOutput, asyncio.Protocol):
         if notice is not None:
             notice(self.view)
         context.timers.watch(self)
+        if context.dispatcher.is_stopping:
+            self.stop(at_once=False)
 
     def data_received(self, data: bytes) -> None:
         if self._is_closing:
@@ -247,7 +249,7 @@ class Connection(ClientOutput, asyncio.Protocol):
         self._is_closing = True
         self._release_output()
         self.flush()
-        # Paused writing now means "not everything was taken": the linger time begins when it was.
+        # Paused writing means "not everything was taken" from now on: then the linger time begins.
         transport.set_write_buffer_limits(high=0)
         with contextlib.suppress(OSError):  # the client was faster: connection_lost is on its way
             transport.write_eof()
@@ -290,12 +292,13 @@ class Connection(ClientOutput, asyncio.Protocol):
 
     def stop(self, at_once: bool) -> None:
         """The server stops: idle connections close now, busy ones after their exchange, or `at_once`."""
-        if at_once:
+        is_made = bool(self._since)  # else `connection_made` will see that the server stops
+        if is_made and at_once:
             self._is_closing = True
             if self.stream.phase is not Phase.CLOSED:
                 self.stream.client_left(CloseReason.SERVER_STOP, "the server stops")
             self._abort()
-        elif self.stream.exchange is None and not self._is_closing:
+        elif is_made and self.stream.exchange is None and not self._is_closing:
             self._close_idle(CloseReason.SERVER_STOP)
 
     def _close_idle(self, reason: CloseReason) -> None:

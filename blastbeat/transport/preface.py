@@ -73,6 +73,9 @@ class ProxyPreface(asyncio.Protocol):
         if not context.trusted_proxies.trusts(self._peer):
             self._refuse("not-trusted", "it is not in trusted-proxies, and only those are believed")
             return
+        if context.dispatcher.is_stopping:
+            self._end("proxy-probe")
+            return
         self._due = context.clock.monotonic() + (context.config.header_timeout or inf)
         context.timers.watch(self)
 
@@ -127,8 +130,8 @@ class ProxyPreface(asyncio.Protocol):
         self._transport.abort()
 
     def stop(self, at_once: bool) -> None:
-        """See `Accepted`: nobody has asked for anything yet."""
-        if not self._is_over:
+        """See `Accepted`: nobody has asked for anything yet. One that is not made yet sees it then."""
+        if not self._is_over and self._peer:
             self._end("proxy-probe" if not self._buffer else "proxy-header")
 
     # ------------------------------------------------------------ deadline (timers.Watched)

@@ -378,6 +378,20 @@ def test_stop_closes_idle_connections(at_once: bool) -> None:
     wire.close()
 
 
+@pytest.mark.parametrize("at_once", [False, True])
+def test_a_connection_that_is_accepted_as_the_server_stops_is_closed_when_it_is_made(at_once: bool) -> None:
+    wire = Wire()
+    wire.engine.dispatcher.is_stopping = True
+    connection = Connection(wire.context, "listener", 1, wire.connections.discard)
+    wire.connections.add(connection)
+    connection.stop(at_once)
+    transport = FakeTransport(wire.loop, connection)
+    connection.connection_made(transport)
+    wire.loop.run()
+    assert transport.is_lost and not wire.connections
+    assert wire.engine.counters["connections.closed"] == 1
+
+
 @pytest.mark.parametrize("prepare", [half_a_body, half_a_response, waiting, being_looked_at])
 def test_stop_lets_exchanges_finish_unless_at_once(prepare: Callable[[Scene], None]) -> None:
     scene = Scene()

@@ -209,3 +209,14 @@ def test_the_peer_as_everybody_writes_it(name: tuple[object, ...] | None, peer: 
 @pytest.fixture(autouse=True)
 def _warnings(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
+
+
+def test_a_preface_that_begins_as_the_server_stops_ends_when_it_is_made() -> None:
+    scene = Scene()
+    scene.wire.engine.dispatcher.is_stopping = True
+    preface = ProxyPreface(scene.wire.context, scene.rate_limit, scene.follow, scene.lost.append)
+    preface.stop(at_once=True)
+    transport = FakeTransport(scene.wire.loop, preface)
+    preface.connection_made(transport)
+    scene.wire.loop.run()
+    assert transport.is_lost and scene.lost == [preface]

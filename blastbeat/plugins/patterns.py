@@ -18,8 +18,9 @@ MAX_PATH = 1024
 MAX_PATTERN = 500
 """Characters of an expression."""
 
-MAX_SHARED = 2
-"""Repeats whose characters the part behind them could take as well: each is a power of the path's length."""
+MAX_SHARED = 1
+"""Repeats whose characters the part behind them could take as well. Each multiplies the tries by the path's
+length, and a try takes as long as what it reads."""
 
 FLAGS = re.ASCII | re.DOTALL
 
@@ -41,7 +42,8 @@ class Part:
     alternatives: list[Sequence] = field(default_factory=list)
     least: int = 1
     most: int = 1
-    keeps: bool = False  # what it took it never gives back
+    keeps: bool = False  # possessive: of the times it took, it never gives one back
+    is_atomic: bool = False  # what is in it never gives back either
 
     @property
     def first(self) -> Characters:
@@ -72,8 +74,8 @@ def parse_pattern(value: object) -> re.Pattern[str]:
     shared = max(_shared(sequence, frozenset()) for sequence in alternatives)
     if shared > MAX_SHARED:
         raise ValueError(
-            f"could take very long: {shared} repeats can each leave characters to what follows;"
-            " write [^/]+ for .+, or make some possessive, as in .*+"
+            f"could take very long: {shared} repeats can each leave characters to what follows, one may;"
+            " write [^/]+ for .+, or make some possessive, as in [a-z]*+"
         )
     return pattern
 
@@ -119,7 +121,7 @@ def _read_alternatives(tokens: _Tokens) -> list[Sequence]:
 
 def _read_part(token: str, tokens: _Tokens) -> Part:
     if token in _OPENING or token.startswith("(?P<"):
-        part = Part(alternatives=_read_alternatives(tokens), keeps=token == "(?>")
+        part = Part(alternatives=_read_alternatives(tokens), is_atomic=token == "(?>")
     elif token.startswith("("):
         raise ValueError("has a group of a kind that is not supported; write (…), (?:…) or (?P<name>…)")
     elif re.fullmatch(r"\\[1-9]", token):
@@ -128,8 +130,7 @@ def _read_part(token: str, tokens: _Tokens) -> Part:
         part = Part(_characters(token))
     repeat = tokens.repeat()
     if repeat is not None:
-        part.least, part.most, keeps = repeat
-        part.keeps = part.keeps or keeps
+        part.least, part.most, part.keeps = repeat
     return part
 
 
@@ -170,6 +171,8 @@ def _shared_of(part: Part, follow: Characters) -> int:
         return int(shares)
     is_loop = part.most not in (0, 1)
     behind = follow | part.first if is_loop else follow
+    if part.is_atomic:
+        behind = frozenset()
     inner = max(_shared(sequence, behind) for sequence in part.alternatives)
     if is_loop and (inner or _is_ambiguous(part)):
         raise ValueError(

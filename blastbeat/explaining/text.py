@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from blastbeat.config.names import format_words_with_options
 from blastbeat.explaining.explanation import Explanation, Pick, Place
 
 _WIDTH = 23
@@ -59,10 +60,7 @@ def _routes(found: Explanation) -> Iterator[str]:
 def _picks(picks: list[Pick]) -> list[str]:
     if not picks:
         return ["none"]
-    return [
-        f"{' '.join((pick.name, *(f'{key}={value}' for key, value in pick.options.items())))}: {pick.says}"
-        for pick in picks
-    ]
+    return [f"{format_words_with_options(pick.name, pick.options)}: {pick.says}" for pick in picks]
 
 
 def _at(place: Place) -> str:

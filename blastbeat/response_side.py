@@ -38,6 +38,7 @@ from blastbeat.response import ResponseState as State
 
 Handler: TypeAlias = Callable[["ResponseSide", Any], None]
 
+STATUSES = range(100, 1000)  # three digits (RFC 9110 §15), whatever a third party's decoder reads
 TOO_MUCH = "more body than the declared length"
 
 
@@ -125,6 +126,9 @@ class ResponseSide:
     # ------------------------------------------------------------ heads
 
     def _on_head(self, head: NodeHead, is_raw: bool = False) -> None:
+        if head.status not in STATUSES:
+            self._fail(CloseReason.NODE_ERROR, f"a status of {head.status}")
+            return
         if head.status < 200:
             self._on_interim(head)
             return

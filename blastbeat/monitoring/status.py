@@ -101,7 +101,7 @@ def take_status(server: RunningServer, query: Query, now: float, at: float) -> d
     """Everything, as JSON can say it. `now` is monotonic, `at` wall clock."""
     wiring = wiring_of(server)
     families = families_of(wiring.dispatcher.virtualhosts)
-    nodeless = [family[0].name for family in families if is_without_node(family)]
+    nodeless = [part for family in families if (part := _part_without_node(family)) is not None]
     matching = [family for family in families if query.matches(family[0])]
     listed = matching[query.offset : query.offset + query.limit]
     return {
@@ -110,7 +110,7 @@ def take_status(server: RunningServer, query: Query, now: float, at: float) -> d
         "virtualhosts_total": len(families),
         "virtualhosts_matching": len(matching),
         "virtualhosts_without_node": len(nodeless),
-        "without_node": nodeless[:MAX_NAMED],
+        "without_node": [_name_of(part) for part in nodeless[:MAX_NAMED]],
         "offset": query.offset,
         "limit": query.limit,
         "virtualhosts": [describe_virtualhost(family, wiring) for family in listed],
@@ -161,7 +161,18 @@ def families_of(virtualhosts: Sequence[VirtualHost]) -> list[Sequence[VirtualHos
 
 def is_without_node(family: Sequence[VirtualHost]) -> bool:
     """Something of it waits for a node, and none is there."""
-    return any(each.node_names and not available_instances(each) for each in family)
+    return _part_without_node(family) is not None
+
+
+def _part_without_node(family: Sequence[VirtualHost]) -> VirtualHost | None:
+    """The first one: the virtualhost itself, or a route of it."""
+    return next((each for each in family if each.node_names and not available_instances(each)), None)
+
+
+def _name_of(part: VirtualHost) -> str:
+    """For a reader who looks for what is missing."""
+    route = part.config.route
+    return f"{part.name} route {route}" if route else part.name
 
 
 def describe_virtualhost(family: Sequence[VirtualHost], wiring: Wiring) -> dict[str, Any]:

@@ -188,6 +188,15 @@ def test_an_interim_head_decides_nothing() -> None:
     assert stage.client.sent == [("head", 103), ("head", 200), ("data", b"ok"), ("end", None)]
 
 
+@pytest.mark.parametrize("status", [-1, 0, 99, 1000])
+def test_a_status_that_is_none_fails_the_response(status: int) -> None:
+    stage = SessionStage()
+    stage.begin()
+    stage.session.receive(head(status))
+    assert [what for what, _ in stage.owner.told] == ["failed"]
+    assert stage.client.head is None
+
+
 @pytest.mark.parametrize("is_read", [True, False])
 def test_end_closes_also_where_the_request_goes_on(is_read: bool) -> None:
     stage = SessionStage()

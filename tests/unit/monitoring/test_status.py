@@ -129,20 +129,25 @@ def test_routes_stand_below_their_virtualhost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("here", "route_nodes", "state"),
-    [(["app"], (), "up"), (["app"], ("app",), "up"), (["app"], ("gone",), "down"), ([], (), "down")],
+    ("here", "route_nodes", "missing"),
+    [
+        (["app"], (), []),
+        (["app"], ("app",), []),
+        (["app"], ("gone",), [f"{HOST} route /part"]),
+        ([], (), [HOST]),
+        ([], ("gone",), [HOST]),
+    ],
 )
 def test_it_is_down_when_a_part_of_it_has_no_node(
-    here: list[str], route_nodes: tuple[str, ...], state: str
+    here: list[str], route_nodes: tuple[str, ...], missing: list[str]
 ) -> None:
     stage = StatusStage(Engine(here={}))
     route_of(stage.engine, "/part", *route_nodes)
     for identity in here:
         stage.engine.node(identity)
     status = stage.status()
-    assert status["virtualhosts"][0]["state"] == state
-    assert status["virtualhosts_without_node"] == (state == "down")
-    assert status["without_node"] == ([HOST] if state == "down" else [])
+    assert status["virtualhosts"][0]["state"] == ("down" if missing else "up")
+    assert (status["virtualhosts_without_node"], status["without_node"]) == (len(missing), missing)
 
 
 def test_a_virtualhost_without_nodes_waits_for_none() -> None:

@@ -147,7 +147,7 @@ def main() -> int:
         command = [sys.executable, "-m", "blastbeat", "serve", str(config)]
         stderr = stack.enter_context(log.open("w"))
         server = stack.enter_context(running(command, lambda: None, stderr=stderr))
-        port = wait(lambda: _port_told(log), server, log)
+        port = wait(lambda: port_told(log), server, log)
         figures: dict[str, object] = {
             "virtualhosts": options.virtualhosts,
             "nodes": options.nodes,
@@ -156,7 +156,7 @@ def main() -> int:
         }
         nodes = [sys.executable, str(BACKENDS / "many_nodes.py"), endpoint, str(options.nodes)]
         stack.enter_context(running(nodes, lambda: None))
-        wait(lambda: _last_node_answers(port, options), server, log)
+        wait(lambda: last_node_answers(port, options), server, log)
         figures["MB with all nodes"] = round(memory(server.pid) / 1e6, 1)
         figures |= asyncio.run(visit(port, server.pid, options))
         said = [line for line in log.read_text().splitlines() if "Traceback" in line or "ERROR" in line]
@@ -165,13 +165,13 @@ def main() -> int:
     return 1 if figures["errors"] or said else 0
 
 
-def _port_told(log: Path) -> int:
+def port_told(log: Path) -> int:
     """The port in the line that says the server is ready; 0 before."""
     found = re.search(r"^ready http://127\.0\.0\.1:(\d+)", log.read_text(), re.M)
     return int(found[1]) if found else 0
 
 
-def _last_node_answers(port: int, options: argparse.Namespace) -> bool:
+def last_node_answers(port: int, options: argparse.Namespace) -> bool:
     async def ask() -> str:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         try:

@@ -146,6 +146,38 @@ def test_sessions_of_another_virtualhost(stage: Stage) -> None:
     assert client.read_response().body == b"fine"
 
 
+@pytest.mark.parametrize("scope", ["server", "vhost"])
+def test_a_crowd_over_the_limit_is_refused_and_everybody_inside_is_served(stage: Stage, scope: str) -> None:
+    """Each of the crowd gets its 503, all of it is counted, and who had a session keeps it."""
+    crowd = 40
+    limit: Table = {"sessions": 5}
+    hosts: dict[str, Table] = {"app.test": {"node": "app"}, "other.test": {"node": "other"}}
+    if scope == "vhost":
+        hosts["app.test"] = {"node": "app", **limit}
+    server = stage.serve(limit if scope == "server" else {}, vhosts=hosts)
+    node, other = stage.node(), stage.node("other")
+    inside = [stage.client() for _ in range(5)]
+    for client in inside:
+        stage.exchange(node, client)
+    clients = [stage.client() for _ in range(crowd)]
+    for client in clients:
+        client.get()
+    for client in clients:
+        response = client.read_response()
+        assert (response.status, response["Retry-After"]) == (503, "5")
+    for client in inside:
+        stage.exchange(node, client, "/again")
+    assert [view.reason for view in server.exchanges].count(CloseReason.LIMIT) == crowd
+    assert server.counters["answers.503"] == crowd
+    last = stage.client()
+    last.get(host="other.test")
+    if scope == "vhost":  # its own limit is nobody else's
+        other.respond(other.expect_request().sid, b"fine")
+        assert last.read_response().body == b"fine"
+    else:
+        assert last.read_response().status == 503
+
+
 # ---------------------------------------------------------------- times
 
 

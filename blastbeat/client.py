@@ -5,11 +5,25 @@ Knows nothing of sockets; `transport.connection` implements it.
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 
+from blastbeat.events import Buffer, Headers
 from blastbeat.forwarding import ConnectionFacts
-from blastbeat.interfaces import ClientSide, ConnectionView, Pace
+from blastbeat.interfaces import ClientSide, ConnectionView, Pace, WebSocketOptions
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade:
+    """How a WebSocket handshake is accepted. `headers` are those of the 101 besides what RFC 6455 wants in
+    it: the node's or a filter's. `offers` are the client's `Sec-WebSocket-Extensions`."""
+
+    key: bytes
+    headers: Headers
+    options: WebSocketOptions
+    offers: Sequence[bytes] = ()
+    ping: float = 20.0  # seconds of silence, 0 for no pings
 
 
 class Client(ClientSide, Protocol):
@@ -46,4 +60,18 @@ class Client(ClientSide, Protocol):
 
     def pace_output(self, pace: Pace) -> None:
         """Everything from here on, up to the next request, goes to the client as `pace` says."""
+        ...
+
+
+class WebSocketClient(Client, Protocol):
+    """The same connection, upgraded. What came of it goes to the stream: `message_received`,
+    `websocket_over`."""
+
+    def send_message(self, data: Buffer, is_text: bool) -> None:
+        """One message; counted like payload, so a client that does not keep up is given up with 1008."""
+        ...
+
+    def close_websocket(self, code: int, reason: bytes = b"") -> None:
+        """Send a close frame behind what was sent, wait for the client's for `linger_time`, and close. What
+        the client sends meanwhile is dropped."""
         ...

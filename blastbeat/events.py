@@ -101,6 +101,58 @@ class RequestEnd:
 ClientEvent: TypeAlias = RequestHead | RequestData | RequestEnd
 
 
+# ---------------------------------------------------------------- client -> session, once upgraded
+
+
+@dataclass(slots=True)
+class WebSocketMessage:
+    """A whole message: defragmented, unmasked, inflated. Text was checked to be UTF-8."""
+
+    stream_id: int
+    data: Buffer
+    is_text: bool
+
+
+@dataclass(slots=True)
+class WebSocketPing:
+    """The client wants a pong with this payload."""
+
+    stream_id: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class WebSocketPong:
+    """An answer to a ping of ours, or one nobody asked for."""
+
+    stream_id: int
+    payload: bytes
+
+
+@dataclass(slots=True)
+class WebSocketClose:
+    """The client's close frame; nothing follows it. `code` is 1005 where the frame had none."""
+
+    stream_id: int
+    code: int
+    reason: bytes  # UTF-8
+
+
+@dataclass(slots=True)
+class WebSocketFailure:
+    """What came breaks RFC 6455 or a limit: nothing more is read. `code` is for our close frame (1002, 1007,
+    1009)."""
+
+    stream_id: int
+    code: int
+    detail: str
+
+
+WebSocketEvent: TypeAlias = (
+    WebSocketMessage | WebSocketPing | WebSocketPong | WebSocketClose | WebSocketFailure
+)
+
+
 # ---------------------------------------------------------------- session -> client
 
 
@@ -154,6 +206,15 @@ class NodeChunk:
 
 
 @dataclass(slots=True)
+class NodeMessage:
+    """A WebSocket message for the client: `websocket-binary` is sent as binary, `websocket` as text when it
+    is valid UTF-8, else as binary."""
+
+    data: Buffer
+    is_binary: bool
+
+
+@dataclass(slots=True)
 class NodeEnd:
     """`end`: the response is complete, flush and close. `detail` is a WebSocket's close code and reason."""
 
@@ -191,7 +252,9 @@ class NodeDrain:
     """`drain`: the instance takes no further request."""
 
 
-SessionEvent: TypeAlias = NodeHead | NodeData | NodeChunk | NodeEnd | NodeAbort | NodeRetry | NodeCredit
+SessionEvent: TypeAlias = (
+    NodeHead | NodeData | NodeChunk | NodeMessage | NodeEnd | NodeAbort | NodeRetry | NodeCredit
+)
 NodeEvent: TypeAlias = SessionEvent | NodePong | NodeDrain
 
 

@@ -7,12 +7,18 @@ Knows no implementation. A plugin author needs this file, `events` and `errors`,
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from blastbeat.drivers import (
+    Driver,
+    DriverFactory,
+    HttpLimits,
+    WebSocketDriver,
+    WebSocketDriverFactory,
+    WebSocketOptions,
+)
 from blastbeat.events import (
     Buffer,
-    ClientEvent,
     CloseReason,
     NodeEvent,
     Request,
@@ -66,6 +72,9 @@ __all__ = [
     "ServerView",
     "SessionView",
     "Validator",
+    "WebSocketDriver",
+    "WebSocketDriverFactory",
+    "WebSocketOptions",
 ]
 
 
@@ -74,70 +83,6 @@ class Clock(Protocol):
 
     def monotonic(self) -> float: ...
     def wall(self) -> float: ...
-
-
-# ---------------------------------------------------------------- drivers (client protocols)
-
-
-@dataclass(frozen=True, slots=True)
-class HttpLimits:
-    """Bounds on what one request head may be. Bytes; `max_headers` counts field lines."""
-
-    max_head: int = 64 * 1024
-    max_uri: int = 16 * 1024
-    max_headers: int = 100
-
-
-class Driver(Protocol):
-    """Sans-I/O codec of one client connection: checked bytes in, events out, and back.
-
-    The gate stands before it, so `receive_data` sees only bytes that passed the strict grammar, and for
-    HTTP/1 never a byte of the next request before `start_next_exchange` was called. Output is appended to
-    `out`, buffers in order; large payloads are appended as they are, never copied.
-    """
-
-    date_now: Callable[[], bytes]
-    """The value of the `Date` field, set by who made the driver; drivers have no clock."""
-
-    def receive_data(self, data: Buffer) -> Sequence[ClientEvent]:
-        """Events that `data` completes. Raises ClientError for what cannot be understood; then the driver
-        is over for input, but an error response can still be sent."""
-        ...
-
-    def start_next_exchange(self) -> None:
-        """The response is complete and the request was read to its end: forget both."""
-        ...
-
-    def send_continue(self, out: list[Buffer]) -> None:
-        """``100 Continue``, for a request that expects it."""
-        ...
-
-    def send_head(self, head: ResponseHead, out: list[Buffer]) -> None:
-        """An interim or the final head. The framing is the driver's choice from `head` and the request's
-        version; hop-by-hop fields in `head.headers` are not passed on; `Date` and `Server` are added where
-        missing."""
-        ...
-
-    def send_data(self, data: Buffer, out: list[Buffer]) -> None:
-        """Payload of the final response. The caller keeps to the declared length."""
-        ...
-
-    def send_end(self, out: list[Buffer]) -> None:
-        """The response is complete (writes the last chunk where the driver frames chunks)."""
-        ...
-
-    def must_close(self) -> bool:
-        """True when the connection can't carry another exchange after this one, whatever the session
-        wants."""
-        ...
-
-
-class DriverFactory(Protocol):
-    """What a driver plugin registers: makes one driver per connection."""
-
-    protocols: Sequence[str]  # ALPN names, e.g. ("http/1.1",)
-
-    def new_driver(self, limits: HttpLimits) -> Driver: ...
 
 
 # ---------------------------------------------------------------- encoders (message types)

@@ -24,6 +24,7 @@ LEVELS = {
     "blastbeat.paths": 1,
     "blastbeat.views": 1,
     "blastbeat.verdicts": 1,
+    "blastbeat.drivers": 1,
     "blastbeat.interfaces": 1,
     "blastbeat.gates": 1,
     "blastbeat.config": 1,

@@ -115,7 +115,13 @@ class VirtualHostConfig:
     error_pages: tuple[ErrorPage, ...] = ()
     offline: str = ""
     websocket_protocols: tuple[str, ...] = ()
-    websocket_accept: str = "auto"
+    websocket_accept: str = "auto"  # or "server", "node"
+    websocket_origins: tuple[str, ...] = ()
+    websocket_ping: float = 20.0
+    websocket_max_message: int = MIB
+    websocket_compression: str = "off"  # or "deflate"
+    websocket_window_bits: int = 12
+    https_redirect: bool = False
     # Metadata, no part of what is compared: where its section stands, and each option that was set.
     file: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)

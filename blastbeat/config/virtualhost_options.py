@@ -11,9 +11,10 @@ from blastbeat.config.model import GIB, KIB, MIB
 from blastbeat.config.names import AddressKind, EndpointKind, HostKind, NodeKind, PluginKind
 from blastbeat.config.option import INHERITED, VIRTUALHOST, Option
 from blastbeat.config.server_options import DAY
+from blastbeat.config.tls_options import TLS_OPTIONS
 from blastbeat.config.values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, ErrorPageKind, Path, Words
+from blastbeat.config.websocket_options import TOKEN, WEBSOCKET_OPTIONS
 
-_TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _own = partial(Option, scope=VIRTUALHOST)
 _inherited = partial(Option, scope=INHERITED)
 _timeout = partial(_inherited, kind=TIME, minimum=0.05, maximum=30 * DAY, zero="no timeout")
@@ -248,7 +249,7 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
     ),
     _inherited(
         "retry-methods",
-        Words("methods", _TOKEN, "write methods such as GET HEAD"),
+        Words("methods", TOKEN, "write methods such as GET HEAD"),
         explanation="Methods that are safe to repeat: unanswered by a node that is gone they go to another.",
         example="GET HEAD OPTIONS",
         repeated=True,
@@ -311,21 +312,6 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
         explanation="`PATH_INFO` for nodes: percent-decoded, or raw as in the original.",
         example="decoded",
     ),
-    _inherited(
-        "websocket-protocols",
-        Words("protocols", _TOKEN, "write protocol names such as chat"),
-        explanation="WebSocket subprotocols; the first one that the client offers is selected.",
-        example="chat",
-        repeated=True,
-        may_be_empty=True,
-        active=False,
-        unset="none",
-    ),
-    _inherited(
-        "websocket-accept",
-        Choice(("auto", "server", "node")),
-        explanation="Who answers a WebSocket handshake; `auto`: a node that says it can, else the server.",
-        example="auto",
-        active=False,
-    ),
+    *WEBSOCKET_OPTIONS,
+    *TLS_OPTIONS,
 )

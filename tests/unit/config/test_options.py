@@ -20,6 +20,12 @@ NOT_ACTIVE = {
     "cache",
     "websocket-protocols",
     "websocket-accept",
+    "websocket-origins",
+    "websocket-ping",
+    "websocket-max-message",
+    "websocket-compression",
+    "websocket-window-bits",
+    "https-redirect",
 }
 
 

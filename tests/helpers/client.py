@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 import select
 import socket
+import ssl
 import struct
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -55,9 +56,18 @@ class Response(ResponseHead):
 
 
 class RawClient:
-    """One connection to the server. Every wait ends with an AssertionError after some seconds."""
+    """One connection to the server, over TLS where a context for it is given. Every wait ends with an
+    AssertionError after some seconds."""
 
-    def __init__(self, port: int, *, host: str = "127.0.0.1", receive_buffer: int | None = None) -> None:
+    def __init__(
+        self,
+        port: int,
+        *,
+        host: str = "127.0.0.1",
+        receive_buffer: int | None = None,
+        tls: ssl.SSLContext | None = None,
+        server_name: str | None = None,
+    ) -> None:
         self._socket = socket.socket(socket.AF_INET, socket.SOCK_STREAM)
         if receive_buffer is not None:
             self._socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
@@ -65,6 +75,8 @@ class RawClient:
         self._buffer = bytearray()
         try:
             self._socket.connect((host, port))
+            if tls is not None:
+                self._socket = tls.wrap_socket(self._socket, server_hostname=server_name)
         except OSError:
             self._socket.close()
             raise

@@ -15,11 +15,13 @@ import zmq
 from blastbeat.reloading import Reload
 from tests.helpers.app import AppNode, Handler, echo
 from tests.helpers.client import RawClient
+from tests.helpers.echo import EchoNode
 from tests.helpers.node import Message, ScriptedNode
 from tests.helpers.process import ServerProcess
 from tests.helpers.server import RunningServer
 from tests.helpers.settings import HOST, Table, configuration
 from tests.helpers.uwsgi import read_variables
+from tests.helpers.websocket import WebSocketClient
 
 FENCE = "/fence"
 
@@ -32,7 +34,7 @@ class Stage:
         self._context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
         self._server: RunningServer | None = None
         self._clients: list[RawClient] = []
-        self._nodes: list[ScriptedNode | AppNode] = []
+        self._nodes: list[ScriptedNode | AppNode | EchoNode] = []
         self._processes: list[ServerProcess] = []
 
     @property
@@ -123,6 +125,18 @@ class Stage:
         node = AppNode(self._context, endpoint or self.server.endpoint, name, handler)
         self._nodes.append(node)
         return node
+
+    def echo(self, name: str = "app", words: str = "", *, endpoint: str | None = None) -> EchoNode:
+        """A node that sends back each WebSocket message, known to the server when this returns."""
+        node = EchoNode(self._context, endpoint or self.server.endpoint, name, words)
+        self._nodes.append(node)
+        return node
+
+    def websocket(
+        self, *, receive_buffer: int | None = None, address: tuple[str, int] | None = None
+    ) -> WebSocketClient:
+        """A connection that has not asked for anything yet."""
+        return WebSocketClient(self.client(receive_buffer=receive_buffer, address=address))
 
     def client(
         self, *, receive_buffer: int | None = None, address: tuple[str, int] | None = None

@@ -20,6 +20,7 @@ from blastbeat.forwarding import build_request
 from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
 from blastbeat.routing import guard_path, route_request
 from blastbeat.sessions import Sessions
+from blastbeat.upgrading import check_handshake
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
 
@@ -68,6 +69,8 @@ class Admission:
             elif virtualhost.needs_view:
                 guard_path(exchange.request)
             self._check_size(exchange, virtualhost)
+            if exchange.head.upgrade:
+                check_handshake(exchange, virtualhost)
         except ClientError as error:
             stream.fail(error.status, CloseReason.REFUSED, error.reason)
             return

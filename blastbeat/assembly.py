@@ -25,6 +25,7 @@ from blastbeat.interfaces import (
     RequestAuthenticator,
     RequestEncoder,
     Selector,
+    WebSocketDriverFactory,
 )
 from blastbeat.node_options import hand_over
 from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
@@ -39,6 +40,9 @@ from blastbeat.virtualhost import SessionCount, VirtualHost
 BEST_DRIVER = "h11"
 """What `driver = "auto"` means."""
 
+BEST_WEBSOCKET_DRIVER = "wsproto"
+"""The same for `websocket-driver`."""
+
 
 @dataclass(slots=True)
 class Parts:
@@ -47,6 +51,7 @@ class Parts:
 
     driver: DriverFactory
     driver_name: str
+    websocket_driver: WebSocketDriverFactory
     decoders: dict[bytes, Decode]
     routers: dict[Endpoints, Router]
     virtualhosts: tuple[VirtualHost, ...]
@@ -105,12 +110,18 @@ class Assembly:
             for name, encoder in self._encoders.items()
             if hasattr(encoder, "decode")
         }
-        return Parts(driver, driver_name, decoders, routers, with_routes, hosts, pages)
+        websocket_driver = self.websocket_driver(server)
+        return Parts(driver, driver_name, websocket_driver, decoders, routers, with_routes, hosts, pages)
 
     def driver(self, server: ServerConfig) -> tuple[DriverFactory, str]:
         """What makes drivers for client connections, and its name."""
         name = BEST_DRIVER if server.driver == "auto" else server.driver
         return cast(DriverFactory, self._registry.make("driver", PluginRef(name))), name
+
+    def websocket_driver(self, server: ServerConfig) -> WebSocketDriverFactory:
+        """What makes drivers for upgraded connections."""
+        name = BEST_WEBSOCKET_DRIVER if server.websocket_driver == "auto" else server.websocket_driver
+        return cast(WebSocketDriverFactory, self._registry.make("websocket-driver", PluginRef(name)))
 
     def router(self, endpoints: Endpoints, server: ServerConfig) -> Router:
         """A ROUTER that is not bound yet and expects nobody."""

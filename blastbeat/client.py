@@ -26,21 +26,17 @@ class Upgrade:
     ping: float = 20.0  # seconds of silence, 0 for no pings
 
 
-class Client(ClientSide, Protocol):
-    """A client connection, as its stream sees it. Calls are synchronous and never raise."""
+class Connected(Protocol):
+    """A client connection, whatever it speaks. Calls are synchronous and never raise."""
 
     view: ConnectionView
     facts: ConnectionFacts
     listener: Hashable  # which one accepted it, as `HostTable` knows it
     default_port: int  # of its scheme
 
-    def must_close(self) -> bool:
-        """The driver can't carry another exchange after this one."""
-        ...
-
-    def next_exchange(self) -> None:
-        """The exchange is over and the connection stays: read the next request."""
-        ...
+    def hold_reading(self) -> None: ...
+    def release_reading(self) -> None: ...
+    def is_congested(self) -> bool: ...
 
     def close_gracefully(self, linger: int, linger_time: float) -> None:
         """Flush, send FIN, discard up to `linger` bytes for `linger_time` seconds, close."""
@@ -63,8 +59,25 @@ class Client(ClientSide, Protocol):
         ...
 
 
-class WebSocketClient(Client, Protocol):
-    """The same connection, upgraded. What came of it goes to the stream: `message_received`,
+class Client(ClientSide, Connected, Protocol):
+    """A client connection that speaks HTTP, as its stream sees it."""
+
+    def must_close(self) -> bool:
+        """The driver can't carry another exchange after this one."""
+        ...
+
+    def next_exchange(self) -> None:
+        """The exchange is over and the connection stays: read the next request."""
+        ...
+
+    def upgrade(self, upgrade: Upgrade) -> WebSocketClient:
+        """Answer the handshake with 101. What is returned takes this client's place; what the client sent
+        behind its handshake is read once this call has returned."""
+        ...
+
+
+class WebSocketClient(Connected, Protocol):
+    """The same connection, upgraded. What comes of it goes to the stream: `message_received`, and once
     `websocket_over`."""
 
     def send_message(self, data: Buffer, is_text: bool) -> None:

@@ -63,6 +63,13 @@ COUNTERS: dict[str, str] = {
     "connections.given-up.slow-client": "connections with more than `writequeue-buffer` bytes waiting",
     "connections.given-up.write-timeout": "connections whose client took nothing for `write-timeout`",
     "connections.given-up.memory": "connections with the largest queue while all together were too large",
+    # WebSockets
+    "websockets.opened": "handshakes accepted",
+    "websockets.closed": "WebSockets that ended",
+    "websockets.failed": "WebSockets whose client broke the protocol or sent too large a message",
+    "websockets.silent": "WebSockets whose client did not answer a ping within `websocket-ping`",
+    "websockets.messages.in": "messages of WebSocket clients, counted when their exchange is over",
+    "websockets.messages.out": "messages for WebSocket clients, likewise",
     # sessions
     "sessions.opened": "sessions pinned to an instance",
     "sessions.closed": "sessions that ended",

@@ -45,6 +45,7 @@ class CloseReason(Enum):
     MEMORY = "memory"
     PLUGIN_ERROR = "plugin-error"
     SERVER_STOP = "server-stop"
+    PING_TIMEOUT = "ping-timeout"
 
     counter: str
 

@@ -24,6 +24,7 @@ class Exchange:
         "bytes_out",
         "cancel",
         "close_after",
+        "close_code",
         "detail",
         "filtered",
         "head",
@@ -31,6 +32,8 @@ class Exchange:
         "identity",
         "kept",
         "kept_bytes",
+        "messages_in",
+        "messages_out",
         "node_names",
         "passed",
         "none_left",
@@ -64,6 +67,9 @@ class Exchange:
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0
+        self.messages_in = 0
+        self.messages_out = 0
+        self.close_code = 0  # of a WebSocket that is over
         self.hops = 0
         self.none_left = 503  # what the client is answered where no instance can be had
         self.tried: set[Any] = set()  # instances that were asked already

@@ -119,6 +119,22 @@ def filter_data(
         (client.pause_input if direction == "in" else client.pause_output)(min(pause, MAX_PAUSE))
 
 
+def filter_message(
+    exchange: Exchange, virtualhost: VirtualHost | None, direction: str, size: int
+) -> CloseReason | None:
+    """A WebSocket message passed: the first filter that wants the session ended says why."""
+    assert exchange.view is not None and virtualhost is not None
+    for each in virtualhost.watches_messages:
+        try:
+            reason = each.on_message(exchange.view, direction, size)
+        except Exception:
+            log.exception("filter %r failed", each, extra=exchange.log_fields())
+            continue
+        if reason is not None:
+            return reason if isinstance(reason, CloseReason) else CloseReason.REFUSED
+    return None
+
+
 def filters_closed(exchange: Exchange) -> None:
     """Each filter that saw the request hears that it is over, exactly once."""
     filtered, exchange.filtered = exchange.filtered, []

@@ -7,41 +7,55 @@ node's credit is used up (`protocol.md` §1 Credit, `design.md` §6). Knows noth
 from __future__ import annotations
 
 from collections import deque
+from typing import Protocol
 
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance
-from blastbeat.interfaces import ClientSide
+
+
+class HoldsBack(Protocol):
+    """A client, as far as flow control is concerned. See `interfaces.ClientSide`."""
+
+    def hold_reading(self) -> None: ...
+    def release_reading(self) -> None: ...
+    def is_congested(self) -> bool: ...
 
 
 class Upload:
     """The client-to-node direction of one session. Sizes are bytes."""
 
-    __slots__ = ("_client", "_credit", "_instance", "_share", "_sid", "_waiting", "_window", "is_held")
+    __slots__ = ("_credit", "_instance", "_share", "_sid", "_waiting", "_window", "client", "is_held")
 
-    def __init__(self, sid: bytes, instance: Instance, client: ClientSide, share: int) -> None:
+    def __init__(self, sid: bytes, instance: Instance, client: HoldsBack, share: int) -> None:
         self._sid = sid
         self._instance = instance
-        self._client = client
+        self.client = client
         self._share = share
         self._credit = instance.credit  # what this session began with, whatever the node announces later
         self._window = instance.credit or None  # None: the node announced no credit
-        self._waiting: deque[Buffer] = deque()  # only what one read of the client brought: then it is paused
+        self._waiting: deque[tuple[bytes, Buffer]] = (
+            deque()
+        )  # only what one read of the client brought: then it is paused
         self.is_held = False
 
     def data(self, data: Buffer) -> None:
         """A piece of body; an empty one closes a body of unknown length."""
+        self.message(b"body", data)
+
+    def message(self, type: bytes, data: Buffer) -> None:
+        """A message of this type."""
         if self._waiting:
-            self._waiting.append(data)
+            self._waiting.append((type, data))
             return
         if self._window is not None and len(data):
             if self._window <= 0:
-                self._waiting.append(data)
+                self._waiting.append((type, data))
                 self._hold()
                 return
             # One message may overshoot (§1 Credit); it is paid back before the next goes.
             self._window -= len(data)
         instance = self._instance
-        instance.router.send(instance, self._sid, b"body", data)
+        instance.router.send(instance, self._sid, type, data)
         if instance.outbox.size and self._is_over_share():
             self._hold()
 
@@ -50,10 +64,10 @@ class Upload:
         if self._window is None:
             return
         self._window = min(self._window + amount, self._credit)
-        while self._waiting and (self._window > 0 or not len(self._waiting[0])):
-            data = self._waiting.popleft()
+        while self._waiting and (self._window > 0 or not len(self._waiting[0][1])):
+            type, data = self._waiting.popleft()
             self._window -= len(data)
-            self._instance.router.send(self._instance, self._sid, b"body", data)
+            self._instance.router.send(self._instance, self._sid, type, data)
         if not self._waiting and not self._is_over_share():
             self._release()
 
@@ -78,12 +92,12 @@ class Upload:
     def _hold(self) -> None:
         if not self.is_held:
             self.is_held = True
-            self._client.hold_reading()
+            self.client.hold_reading()
 
     def _release(self) -> None:
         if self.is_held:
             self.is_held = False
-            self._client.release_reading()
+            self.client.release_reading()
 
 
 class Grant:
@@ -92,12 +106,12 @@ class Grant:
     `window` (bytes) is what the node may be ahead; 0 where it announced no credit.
     """
 
-    __slots__ = ("_client", "_instance", "_owed", "_sid", "_window")
+    __slots__ = ("_instance", "_owed", "_sid", "_window", "client")
 
-    def __init__(self, sid: bytes, instance: Instance, client: ClientSide, window: int) -> None:
+    def __init__(self, sid: bytes, instance: Instance, client: HoldsBack, window: int) -> None:
         self._sid = sid
         self._instance = instance
-        self._client = client
+        self.client = client
         self._window = window if instance.credit else 0
         self._owed = 0
 
@@ -109,6 +123,6 @@ class Grant:
 
     def give_back(self) -> None:
         """At most one message per half window, and none while the client takes nothing."""
-        if self._window and self._owed * 2 >= self._window and not self._client.is_congested():
+        if self._window and self._owed * 2 >= self._window and not self.client.is_congested():
             owed, self._owed = self._owed, 0
             self._instance.router.send(self._instance, self._sid, b"credit", b"%d" % owed)

@@ -57,6 +57,15 @@ def blastbeat_register_drivers(register: Register) -> None:
 
 
 @hookspec
+def blastbeat_register_websocket_drivers(register: Register) -> None:
+    """Offer codecs of upgraded connections; `websocket-driver` in `[blastbeat]` picks one by name.
+
+    Called: once per start. The factory is called once per server and returns a `WebSocketDriverFactory`.
+    Failure: an exception here, or in the factory, keeps the server from starting and names the plugin.
+    """
+
+
+@hookspec
 def blastbeat_register_encoders(register: Register) -> None:
     """Own message types: the name registered is the type, as nodes see it.
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
+from blastbeat import upgrading
 from blastbeat.counters import ANSWERS
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason
@@ -120,6 +121,10 @@ class Placement:
         sid = self._sessions.mint()
         if not instance.router.offer(instance, sid, virtualhost.request_type, body):
             return False
+        if exchange.head.upgrade and instance.outbox.has_head(sid):
+            # A handshake is accepted only once the ROUTER has taken its head (§3).
+            instance.outbox.put_end(sid, b"")
+            return False
         session = Session(
             sid,
             virtualhost,
@@ -139,6 +144,11 @@ class Placement:
     def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
         """The next request of a persistent connection, to the instance it is pinned to."""
         virtualhost, instance = session.virtualhost, session.instance
+        if exchange.head.upgrade and instance.is_blocked:
+            # Its ROUTER can't take the head now, and a handshake is accepted only then (§3).
+            stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
+            self.place(stream, exchange)
+            return
         body = self._encode(stream, exchange, virtualhost)
         if body is None:
             return
@@ -152,3 +162,5 @@ class Placement:
         if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
             stream.client.send_continue()
         stream.forward(exchange, session)
+        if head.upgrade and not upgrading.is_node_to_accept(stream):
+            upgrading.accept(stream, self._dispatcher)

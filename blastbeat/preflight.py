@@ -61,11 +61,12 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
     for name in registry.names("encoder"):
         for problem in _make(registry, "encoder", PluginRef(name))[1]:
             yield replace(problem, file=built.config.file, section="plugins", key="", value="")
-    for row, drivers in built.server.given.get("driver", ()):
-        for name in drivers:
-            if name != AUTOMATIC_DRIVER:
-                for problem in _make(registry, "driver", PluginRef(name))[1]:
-                    yield problem_at(built.server.section, row, problem.message, problem.hint)
+    for kind in ("driver", "websocket-driver"):
+        for row, drivers in built.server.given.get(kind, ()):
+            for name in drivers:
+                if name != AUTOMATIC_DRIVER:
+                    for problem in _make(registry, kind, PluginRef(name))[1]:
+                        yield problem_at(built.server.section, row, problem.message, problem.hint)
     for settings, host in built.virtualhosts:
         for key, kind in _KIND_OF_KEY.items():
             owner = next((level for level in (settings, built.server) if level.has(key)), None)

@@ -19,6 +19,7 @@ class Phase(Enum):
     ADMITTING = "somebody is looking at the request"
     HOLDING = "it waits for an instance"
     FORWARDING = "a session has it"
+    UPGRADED = "a WebSocket, in a session"
     ANSWERED = "the server answered it itself"
     CLOSED = "the connection is closing"
 

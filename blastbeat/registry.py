@@ -15,10 +15,19 @@ from blastbeat.config.model import PluginRef
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Factory, Filter, Options, Validator
 
-KINDS = ("driver", "encoder", "selector", "node-authenticator", "request-authenticator", "filter")
+KINDS = (
+    "driver",
+    "websocket-driver",
+    "encoder",
+    "selector",
+    "node-authenticator",
+    "request-authenticator",
+    "filter",
+)
 
 _MUST_HAVE_ONE_OF = {
     "driver": ("new_driver",),
+    "websocket-driver": ("negotiate",),
     "encoder": ("encode_request", "decode"),
     "selector": ("select",),
     "node-authenticator": ("authenticate",),

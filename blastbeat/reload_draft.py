@@ -19,12 +19,12 @@ from blastbeat.config.difference import Difference, find_difference, keep_until_
 from blastbeat.config.model import Config
 from blastbeat.errors import ConfigError, Problem, ReloadError
 from blastbeat.former_listeners import FormerListeners
-from blastbeat.interfaces import DriverFactory
+from blastbeat.interfaces import DriverFactory, WebSocketDriverFactory
 from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
 from blastbeat.pages import PageTable, load_pages
 from blastbeat.registry import KINDS, Registry
 from blastbeat.roster import NodeRule
-from blastbeat.transport.connection import Connection
+from blastbeat.transport.client_link import ClientLink
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
 from blastbeat.wiring import client_addresses
@@ -47,6 +47,7 @@ class Draft:
     problems: Sequence[Problem]
     driver: DriverFactory
     driver_name: str
+    websocket_driver: WebSocketDriverFactory
     rebinding: Rebinding
     virtualhosts: list[VirtualHost] = field(default_factory=list)
     fresh: list[VirtualHost] = field(default_factory=list)
@@ -75,7 +76,15 @@ class Drafter:
         difference = await anyio.to_thread.run_sync(find_difference, running, config)
         config = keep_until_restart(running, config)
         driver, driver_name = self._driver(running, config)
-        draft = Draft(config, difference, problems, driver, driver_name, self._rebinding(config))
+        draft = Draft(
+            config,
+            difference,
+            problems,
+            driver,
+            driver_name,
+            self._websocket_driver(running, config),
+            self._rebinding(config),
+        )
         draft.rules = await anyio.to_thread.run_sync(node_rules, config)
         found: list[Problem] = []
         try:
@@ -94,6 +103,12 @@ class Drafter:
         if wiring is not None and config.server.driver == running.server.driver:
             return wiring.context.driver, self._server.driver_name
         return self._assembly.driver(config.server)
+
+    def _websocket_driver(self, running: Config, config: Config) -> WebSocketDriverFactory:
+        wiring = self._server.wiring
+        if wiring is not None and config.server.websocket_driver == running.server.websocket_driver:
+            return wiring.context.websocket_driver
+        return self._assembly.websocket_driver(config.server)
 
     async def _read(self) -> tuple[Config, Sequence[Problem]]:
         if self._load is None:
@@ -141,7 +156,7 @@ class Drafter:
 
     def _fill_hosts(self, draft: Draft, former: FormerListeners) -> Iterator[None]:
         server = self._server
-        in_use = {each.listener for each in server.connections() if isinstance(each, Connection)}
+        in_use = {each.listener for each in server.connections() if isinstance(each, ClientLink)}
         draft.former = former.after(
             server.config, draft.rebinding.gone_addresses, client_addresses(draft.config), in_use
         )

@@ -71,6 +71,10 @@ class ResponseOwner(Protocol):
 
     def retry_asked(self) -> None: ...
 
+    def upgrade_accepted(self, head: NodeHead) -> None:
+        """A 101: nothing was sent yet, and perhaps somebody waits for it."""
+        ...
+
 
 class ResponseBody:
     """Counts a declared length down, or decodes the node's own chunked coding, or lets everything pass."""

@@ -164,7 +164,7 @@ class ResponseSide:
         exchange = self._exchange
         assert exchange is not None
         if head.status == 101:
-            self._fail(CloseReason.NODE_ERROR, "101 from the node, but nobody asked for an upgrade")
+            self._owner.upgrade_accepted(head)
             return
         if len(head.body):
             self._counters.add("messages.dropped.leftover")  # 1xx carry no body (§6)

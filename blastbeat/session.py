@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from typing import Any, Protocol
 
+from blastbeat.client import WebSocketClient
 from blastbeat.counters import Counters
 from blastbeat.events import CloseReason, NodeCredit, SessionEvent
 from blastbeat.exchange import Exchange
@@ -18,6 +19,7 @@ from blastbeat.interfaces import ClientSide
 from blastbeat.progress import Progress
 from blastbeat.response import ResponseOwner, ResponseState
 from blastbeat.response_side import ResponseSide
+from blastbeat.websocket_side import WebSocketOwner, WebSocketSide
 
 QUIET_REASONS = frozenset(
     {
@@ -35,7 +37,7 @@ QUIET_WHEN_IDLE = QUIET_REASONS | {CloseReason.CLIENT_LEFT, CloseReason.SERVER_S
 """The same while no response is due."""
 
 
-class SessionOwner(ResponseOwner, Protocol):
+class SessionOwner(ResponseOwner, WebSocketOwner, Protocol):
     """The client's stream, as the dispatcher finds it behind a session."""
 
     client: Any
@@ -53,6 +55,8 @@ class Session:
     the client (bytes). The dispatcher makes it, its stream drives it."""
 
     __slots__ = (
+        "_counters",
+        "ending",
         "exchange",
         "exchanges",
         "grant",
@@ -84,13 +88,21 @@ class Session:
         self.exchanges = 0
         self.upload = Upload(sid, instance, client, share)
         self.grant = Grant(sid, instance, client, window)
-        self.response = ResponseSide(client, owner, self.grant, counters)
+        self.response: ResponseSide | WebSocketSide = ResponseSide(client, owner, self.grant, counters)
+        self._counters = counters
+        self.ending: bytes | None = None  # what `end` is to say of a WebSocket
 
     def begin(self, exchange: Exchange) -> None:
         """A request of this session is about to be forwarded."""
         self.exchange = exchange
         self.exchanges += 1
+        assert isinstance(self.response, ResponseSide)
         self.response.begin(exchange)
+
+    def upgraded(self, client: WebSocketClient, exchange: Exchange) -> None:
+        """The handshake is accepted: messages from here on, and no further request."""
+        self.upload.client = self.grant.client = client
+        self.response = WebSocketSide(client, self.owner, exchange, self.grant, self._counters)
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""
@@ -111,6 +123,10 @@ class Session:
     def close(self, reason: CloseReason) -> None:
         """Tell the node, once, and be over. A node that was sent no head of this session is told nothing."""
         if self.is_closed:
+            return
+        if self.ending is not None:
+            self.response.close()
+            self.upload.end(self.ending)
             return
         quiet = reason in (QUIET_WHEN_IDLE if self.response.is_complete else QUIET_REASONS)
         self.response.close()

@@ -21,6 +21,7 @@ from blastbeat.interfaces import Answer, Clock
 from blastbeat.own_answers import answer_error, answer_for_plugin, find_page
 from blastbeat.progress import WAITING, Phase, Progress
 from blastbeat.session import Session
+from blastbeat.upgradable import Upgradable
 from blastbeat.virtualhost import VirtualHost
 
 if TYPE_CHECKING:
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 DEFAULTS = VirtualHostConfig("")
 
 
-class Stream:
+class Stream(Upgradable):
     """Implements `ResponseOwner` for the sessions it goes through, one at a time."""
 
     __slots__ = (
@@ -53,8 +54,7 @@ class Stream:
         self.exchanges = 0
         self.session: Session | None = None
         self.virtualhost: VirtualHost | None = None
-        self.policy = DEFAULTS
-        self.phase = Phase.IDLE
+        self.policy, self.phase = DEFAULTS, Phase.IDLE
         self.progress = Progress()
         self._pending: list[bytes] = []
         self._holds_client = False
@@ -92,17 +92,12 @@ class Stream:
             self._holds_client = True
             self.client.hold_reading()
 
-    def _read_on(self) -> None:
-        self._holds_client = False
-        self.client.release_reading()
-
     def _forward_data(self, exchange: Exchange, data: bytes) -> None:
         session = self.session
         assert session is not None
         if exchange.response_done:
-            linger = self.policy.linger
             exchange.kept_bytes += len(data)
-            if exchange.kept_bytes > linger:
+            if exchange.kept_bytes > self.policy.linger:
                 self.abandon(CloseReason.LINGER_OVER, "too much upload after the response")
                 return
         elif exchange.kept is not None:
@@ -138,7 +133,7 @@ class Stream:
         """The client is gone, or was given up: nothing reaches it any more."""
         self.phase = Phase.CLOSED
         self.drop_session(reason)
-        self._report(reason, detail)
+        self.report(reason, detail)
 
     def half_closed(self) -> bool:
         """The client's FIN came. Returns True where the exchange may still finish."""
@@ -149,7 +144,7 @@ class Stream:
         if exchange.response_done:
             self.phase = Phase.CLOSED
             self.drop_session(CloseReason.COMPLETE)
-            self._report(CloseReason.COMPLETE if exchange.request_read else CloseReason.CLIENT_LEFT)
+            self.report(CloseReason.COMPLETE if exchange.request_read else CloseReason.CLIENT_LEFT)
             self.client.close_gracefully(0, self.policy.linger_time)
             return True
         return self.policy.half_close == "finish" and exchange.request_read
@@ -175,7 +170,8 @@ class Stream:
             exchange.keep(data, self.policy.retry_buffer)
             session.upload.data(data)
         if self._holds_client:
-            self._read_on()
+            self._holds_client = False
+            self.client.release_reading()
         if exchange.request_read and exchange.head.chunked:
             session.upload.data(b"")
 
@@ -184,6 +180,8 @@ class Stream:
         exchange = self.exchange
         if exchange is None:
             return
+        if self.phase is Phase.UPGRADED:
+            return self.end_websocket(reason, detail)
         self.drop_session(reason)
         if exchange.status and exchange.response_done:
             exchange.close_after = True
@@ -240,18 +238,19 @@ class Stream:
             filter_data(self.exchange, self.virtualhost, self.client, "out", size)
 
     def response_complete(self) -> None:
-        exchange = self.exchange
-        assert exchange is not None
-        if exchange.request_read:
+        assert self.exchange is not None
+        if self.exchange.request_read:
             self._finish()
         else:
-            exchange.kept_bytes = 0
+            self.exchange.kept_bytes = 0
             self.progress.responded = self.progress.moved
 
     def response_failed(self, reason: CloseReason, detail: str) -> None:
         self.fail(502, reason, detail)
 
     def response_cut(self, reason: CloseReason, detail: str) -> None:
+        if self.phase is Phase.UPGRADED:
+            return self.end_websocket(reason, detail)
         self.drop_session(reason)
         self._cut(reason, detail)
 
@@ -277,12 +276,14 @@ class Stream:
 
     def abandon(self, reason: CloseReason, detail: str) -> None:
         """Nothing more is owed to the client than a clean close, after what was sent."""
+        if self.phase is Phase.UPGRADED:
+            return self.end_websocket(reason, detail)
         self.drop_session(reason)
-        self._report(reason, detail)
+        self.report(reason, detail)
         self._close()
 
     def _cut(self, reason: CloseReason, detail: str) -> None:
-        self._report(reason, detail)
+        self.report(reason, detail)
         self.phase = Phase.CLOSED
         self.client.cut()
 
@@ -290,7 +291,7 @@ class Stream:
         """Request and response are complete."""
         exchange, session = self.exchange, self.session
         assert exchange is not None
-        self._report(exchange.reason, exchange.detail)
+        self.report(exchange.reason, exchange.detail)
         if exchange.close_after or self.client.must_close() or self._dispatcher.is_stopping:
             self.drop_session(exchange.reason)
             self._close()
@@ -307,8 +308,8 @@ class Stream:
         router.after_drain(self.client.next_exchange)
 
     def _close(self) -> None:
-        self.phase = Phase.CLOSED
-        self.client.close_gracefully(self.policy.linger, self.policy.linger_time)
+        self.phase, policy = Phase.CLOSED, self.policy
+        self.client.close_gracefully(policy.linger, policy.linger_time)
 
     def drop_session(self, reason: CloseReason) -> None:
         session, self.session = self.session, None
@@ -320,11 +321,13 @@ class Stream:
         if self.exchange is None or self.phase is Phase.ADMITTING:
             self.drop_session(reason)
 
-    def _report(self, reason: CloseReason, detail: str = "") -> None:
+    def report(self, reason: CloseReason, detail: str = "") -> None:
+        """The exchange is over, if there is one."""
         exchange, self.exchange = self.exchange, None
         if self._holds_client:
             self._pending.clear()
-            self._read_on()
+            self._holds_client = False
+            self.client.release_reading()
         if exchange is not None:
             exchange.reason, exchange.detail = reason, detail
             self._dispatcher.exchange_over(self, exchange)

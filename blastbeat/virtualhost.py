@@ -84,8 +84,11 @@ class VirtualHost:
         "table",
         "tally",
         "watches_data",
+        "watches_messages",
         "watches_peers",
         "watches_responses",
+        "websocket_origins",
+        "websocket_protocols",
         "whole",
     )
 
@@ -124,6 +127,8 @@ class VirtualHost:
         self.request_authenticators = tuple(request_authenticators)
         self.node_names = tuple(node.name for node in config.nodes)
         self.host = HostFacts.of(config.name, raw_path_info=config.path_info == "raw")
+        self.websocket_origins = tuple(origin.encode() for origin in config.websocket_origins)
+        self.websocket_protocols = tuple(protocol.encode() for protocol in config.websocket_protocols)
         self.retry_methods = tuple(method.encode() for method in config.retry_methods)
         if count is None:
             count = SessionCount() if whole is None else whole.count.of_route(config.route)
@@ -135,6 +140,7 @@ class VirtualHost:
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)
         self.paces_output = tuple(f for f in filters if type(f).on_output is not Filter.on_output)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)
+        self.watches_messages = tuple(f for f in filters if type(f).on_message is not Filter.on_message)
         self.watches_peers = any(getattr(each, "watches_peers", False) for each in node_authenticators)
         self.needs_view = bool(self.filters or self.request_authenticators)
 

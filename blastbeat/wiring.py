@@ -20,7 +20,7 @@ from blastbeat.config.model import Address, Config, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.forwarding import TrustedProxies
-from blastbeat.interfaces import Clock, DriverFactory, HttpLimits
+from blastbeat.interfaces import Clock, DriverFactory, HttpLimits, WebSocketDriverFactory
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.pages import PageTable
 from blastbeat.sessions import Sessions
@@ -73,10 +73,15 @@ class Wiring:
         self.dispatcher.pages = parts.pages.of(config.defaults)
         for router in parts.routers.values():
             self.connect(router)
-        self.context = self.new_context(config, parts.driver)
+        self.context = self.new_context(config, parts.driver, parts.websocket_driver)
 
     def adapt(
-        self, config: Config, driver: DriverFactory, hosts: HostTable[VirtualHost], pages: PageTable
+        self,
+        config: Config,
+        driver: DriverFactory,
+        websocket_driver: WebSocketDriverFactory,
+        hosts: HostTable[VirtualHost],
+        pages: PageTable,
     ) -> None:
         """Requests and client connections that begin from now on follow `config`."""
         server = config.server
@@ -86,20 +91,23 @@ class Wiring:
         self.timers.set_shortest(shortest_timeout(config))
         self.admission.hosts = hosts
         self.dispatcher.pages = pages.of(config.defaults)
-        self.context = self.new_context(config, driver)
+        self.context = self.new_context(config, driver, websocket_driver)
 
     def connect(self, router: Router) -> None:
         """What comes from this ROUTER's nodes goes to the dispatcher."""
         router.sink = self.dispatcher
         self.dispatcher.tables[router] = router.table
 
-    def new_context(self, config: Config, driver: DriverFactory) -> ConnectionContext:
+    def new_context(
+        self, config: Config, driver: DriverFactory, websocket_driver: WebSocketDriverFactory
+    ) -> ConnectionContext:
         """What client connections share, as `config` wants it."""
         server = config.server
         return ConnectionContext(
             config=server,
             limits=HttpLimits(server.max_head, server.max_uri, server.max_headers),
             driver=driver,
+            websocket_driver=websocket_driver,
             dispatcher=self.dispatcher,
             clock=self._clock,
             counters=self._counters,

@@ -48,7 +48,7 @@ def _check_known(settings: Settings, known: Known) -> Iterator[Problem]:
                 for reference in values:
                     yield from _check_name(settings, row, kind.registry_kind, reference, known)
             elif isinstance(kind, DriverKind) and values != ("auto",):
-                yield from _check_name(settings, row, "driver", PluginRef(values[0]), known)
+                yield from _check_name(settings, row, kind.registry_kind, PluginRef(values[0]), known)
 
 
 def _check_name(

@@ -180,6 +180,7 @@ class ServerConfig:
     writequeue_buffer: int = 8 * MIB
     memory: int = 2 * GIB
     driver: str = "auto"
+    websocket_driver: str = "auto"
     drain: float = 10.0
     header_timeout: float = 30.0
     max_head: int = 64 * KIB

@@ -271,12 +271,15 @@ class PluginKind(Kind):
 
 
 class DriverKind(Kind):
-    """`auto` or the name of a driver; drivers take no options."""
+    """`auto` or the name of a driver; drivers take no options. `registry_kind` says of what kind."""
 
     label = "`auto` or driver"
 
+    def __init__(self, registry_kind: str = "driver") -> None:
+        self.registry_kind = registry_kind
+
     def parse(self, value: object) -> str:
-        reference = PluginKind("driver").parse(value)
+        reference = PluginKind(self.registry_kind).parse(value)
         if reference.options:
             raise BadValue("has options; a driver takes none")
         return reference.name

@@ -136,6 +136,12 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         example="auto",
     ),
     _server(
+        "websocket-driver",
+        DriverKind("websocket-driver"),
+        explanation="Which driver reads WebSockets: `auto` takes the best there is.",
+        example="auto",
+    ),
+    _server(
         "drain",
         TIME,
         explanation="After SIGTERM, how long running requests may take to finish.",

@@ -107,6 +107,11 @@ class Http1Gate:
         self._begin()
         return self.receive(b"") if self._buffer or self._refusal is not None else b""
 
+    def take_rest(self) -> bytes:
+        """What came behind a request after which no other one follows: the connection is upgraded."""
+        rest, self._buffer = bytes(self._buffer), bytearray()
+        return rest
+
     def _receive(self, data: bytes) -> bytes:
         buffer = self._buffer
         window: bytes | bytearray = data

@@ -7,10 +7,12 @@ from __future__ import annotations
 
 BUILT_INS: tuple[str, ...] = (
     "blastbeat.plugins.http1_h11",
+    "blastbeat.plugins.websocket_wsproto",
     "blastbeat.plugins.headers_encoder",
     "blastbeat.plugins.uwsgi_encoder",
     "blastbeat.plugins.body_encoder",
     "blastbeat.plugins.chunk_encoder",
+    "blastbeat.plugins.websocket_encoder",
     "blastbeat.plugins.end_encoder",
     "blastbeat.plugins.abort_encoder",
     "blastbeat.plugins.retry_encoder",

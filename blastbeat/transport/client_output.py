@@ -14,9 +14,10 @@ import socket
 import struct
 from collections.abc import Callable
 from math import inf
+from typing import Any
 
-from blastbeat.events import Buffer, CloseReason, ResponseHead
-from blastbeat.interfaces import ConnectionView, Driver, Pace
+from blastbeat.events import Buffer, CloseReason
+from blastbeat.interfaces import ConnectionView, Pace
 from blastbeat.progress import Phase
 from blastbeat.stream import Stream
 from blastbeat.transport.context import ConnectionContext
@@ -34,14 +35,12 @@ RESET_ON_CLOSE = struct.pack("ii", 1, 0)  # SO_LINGER with 0 s: close sends RST
 
 
 class ClientOutput:
-    """One half of `stream.Client`; the other is `Connection`, which derives from it."""
+    """One half of `stream.Client`; the others derive from it."""
 
     __slots__ = (
         "_context",
-        "_driver",
         "_is_accounted",
         "_is_closing",
-        "_is_unframed",
         "_is_writable",
         "_out",
         "_out_size",
@@ -50,6 +49,7 @@ class ClientOutput:
         "_piece",
         "_postponed",
         "_seen",
+        "_successor",
         "_taken",
         "_taken_at",
         "_transport",
@@ -63,60 +63,38 @@ class ClientOutput:
     view: ConnectionView
     _transport: asyncio.Transport
 
-    def __init__(self, context: ConnectionContext, driver: Driver) -> None:
+    def __init__(self, context: ConnectionContext) -> None:
         self.is_watched = True
         self._context = context
-        self._driver = driver
         self._out: list[Buffer] = []
         self._out_size = 0
         self._output_hold: asyncio.TimerHandle | None = None
         self._pace: Pace | None = None
         self._piece: list[Buffer] = []  # what waits its turn at that pace
+        self._successor: Any = None  # who took this one's place
         self._postponed: Callable[[], None] | None = None  # what is to happen once everything went
         self._is_accounted = False  # what waits for it is in the sums of `memory`
         self._is_closing = False  # nothing more is asked of the client's side
         self._is_writable = True
-        self._is_unframed = False  # only the end of the connection tells this response's end
         self._written = 0  # bytes given to the transport in all
         self._taken = 0  # of these, what the operating system had taken at the last look
         self._taken_at = 0.0
         self._seen = 0  # likewise, at the last look of `_has_moved`
 
-    # ------------------------------------------------------------ ClientSide
-
-    def send_continue(self) -> None:
-        self._gathering()
-        self._driver.send_continue(self._out)
-
-    def send_head(self, head: ResponseHead) -> None:
-        if head.is_interim:
-            self._send_interim(head)
-            return
-        self._gathering()
-        self._driver.send_head(head, self._out)
-        exchange = self.stream.exchange
-        self._is_unframed = (
-            head.length is None
-            and not head.bodyless
-            and exchange is not None
-            and exchange.head.version == b"1.0"
-        )
-
-    def _send_interim(self, head: ResponseHead) -> None:
-        """A node may send any number of them, so they count like payload."""
-        if self.is_congested() and self._is_over_bound():
-            return
-        self._gathering()
-        before = len(self._out)
-        self._driver.send_head(head, self._out)
-        self._out_size += sum(map(len, self._out[before:]))
-
-    def send_data(self, data: Buffer) -> None:
-        if (not self._is_writable or self._output_hold is not None) and self._is_over_bound():
-            return
-        self._gathering()
-        self._driver.send_data(data, self._out)
-        self._out_size += len(data)
+    def take_output_over(self, output: ClientOutput) -> None:
+        """What `output` had to write is to be written here, and what it is held back by holds here."""
+        output._successor, output.is_watched = self, False
+        self.view, self.stream, self._transport = output.view, output.stream, output._transport
+        self._out, output._out = output._out, []
+        self._out_size, self._piece, self._pace = output._out_size, output._piece, output._pace
+        self._output_hold, self._is_writable = output._output_hold, output._is_writable
+        self._written, self._taken, self._seen = output._written, output._taken, output._seen
+        self._taken_at = output._taken_at
+        if self._out:
+            self._context.outputs.add(self)
+        if output._is_accounted:
+            self._context.account.update(output, self.stream.policy.name, 0)
+            self._account()
 
     def _is_over_bound(self) -> bool:
         queued = self.queued_bytes()  # what was queued before this message: one may overshoot (§6)
@@ -125,15 +103,8 @@ class ClientOutput:
         self._give_up(CloseReason.SLOW_CLIENT, f"{queued} bytes wait for the client")
         return True
 
-    def send_end(self) -> None:
-        self._gathering()
-        self._driver.send_end(self._out)
-
     def is_congested(self) -> bool:
         return not self._is_writable or self._output_hold is not None
-
-    def must_close(self) -> bool:
-        return self._driver.must_close()
 
     # ------------------------------------------------------------ writing
 
@@ -219,6 +190,9 @@ class ClientOutput:
         self._pace = pace
 
     def _output_released(self) -> None:
+        if self._successor is not None:
+            self._successor._output_released()
+            return
         self._output_hold = None
         # A byte either way counts for a timeout (§6), and these have waited long enough.
         self.stream.progress.moved = self._context.clock.monotonic()

@@ -7,52 +7,45 @@ business. Nothing here raises into the event loop: whatever goes wrong ends this
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Callable, Hashable, Sequence
-from functools import partial
+from collections.abc import Hashable, Sequence
 from math import inf
-from typing import cast
+from typing import Any, cast
 
+from blastbeat.client import Upgrade
 from blastbeat.errors import ClientError
-from blastbeat.events import ClientEvent, CloseReason, RequestData, RequestHead
+from blastbeat.events import Buffer, ClientEvent, CloseReason, RequestData, RequestHead, ResponseHead
 from blastbeat.forwarding import ConnectionFacts
 from blastbeat.gates.http1 import Http1Gate
+from blastbeat.handshake import format_switch
 from blastbeat.interfaces import ConnectionView
 from blastbeat.progress import Phase
 from blastbeat.stream import Stream
-from blastbeat.transport.client_output import WRITE_HIGH, ClientOutput
+from blastbeat.transport.client_link import ClientLink
+from blastbeat.transport.client_output import WRITE_HIGH
 from blastbeat.transport.context import ConnectionContext
-from blastbeat.transport.hangup import RESET, HangupWatch
+from blastbeat.transport.hangup import HangupWatch
 from blastbeat.transport.preface import Peer, plain_peer
+from blastbeat.transport.websocket import WebSocketConnection
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT = 80
 
 
-class Connection(ClientOutput, asyncio.Protocol):
-    """Implements `stream.Client`. It is open, then perhaps closing (FIN sent, input discarded), then lost."""
+class Connection(ClientLink, asyncio.Protocol):
+    """Implements `stream.Client` for HTTP/1. See `ClientLink`."""
 
     __slots__ = (
-        "_close_due",
-        "_discard_left",
-        "_fin_seen",
+        "_driver",
         "_gate",
-        "_hangup",
         "_head_since",
-        "_holds",
         "_is_ahead",
         "_is_busy",
-        "_is_lost",
+        "_is_unframed",
         "_next_ready",
         "_number",
-        "_on_lost",
         "_peer",
-        "_since",
-        "default_port",
-        "facts",
-        "listener",
     )
 
     def __init__(
@@ -60,28 +53,22 @@ class Connection(ClientOutput, asyncio.Protocol):
         context: ConnectionContext,
         listener: Hashable,
         number: int,
-        on_lost: Callable[[Connection], None],
+        connections: set[Any],
         peer: Peer | None = None,
     ) -> None:
         """`peer`: who the client is where that is not the socket's own peer."""
         driver = context.driver.new_driver(context.limits)
         driver.date_now = context.date_now
-        super().__init__(context, driver)
-        self.listener = listener
+        super().__init__(context, listener, connections)
         self.default_port = DEFAULT_PORT
+        self._driver = driver
         self._number = number
-        self._on_lost = on_lost
         self._peer = peer
         self._gate = Http1Gate(context.limits)
-        self._holds = 0  # how many want no more input for now
-        self._is_ahead = False  # one of them: enough of the next requests is here
+        self._is_ahead = False  # one of the holds: enough of the next requests is here
         self._is_busy = False  # within _receive or _pump, which will look for the next request themselves
         self._next_ready = False
-        self._fin_seen = False
-        self._is_lost = False
-        self._close_due = inf
-        self._discard_left = 0
-        self._since = 0.0  # when the wait for a request began
+        self._is_unframed = False  # only the end of the connection tells this response's end
         self._head_since = 0.0  # when the first byte of one came
 
     # ------------------------------------------------------------ asyncio.Protocol
@@ -142,20 +129,62 @@ class Connection(ClientOutput, asyncio.Protocol):
         context.account.update(self, self.stream.policy.name, 0)
         if self.stream.phase is not Phase.CLOSED:
             self._guarded(self.stream.client_left)
-        context.counters.add("connections.closed")
-        notice = context.dispatcher.lifecycle.connection_closed
-        if notice is not None:
-            notice(self.view)
-        self._on_lost(self)
-        context.outputs.flush()
+        self._lost()
 
-    def _guarded(self, function: Callable[..., object], *arguments: object) -> object:
-        """A fault of ours ends one connection, with a line in the log, and nobody else's."""
-        try:
-            return function(*arguments)
-        except Exception:
-            self.broke()
-            return None
+    # ------------------------------------------------------------ ClientSide
+
+    def send_continue(self) -> None:
+        self._gathering()
+        self._driver.send_continue(self._out)
+
+    def send_head(self, head: ResponseHead) -> None:
+        if head.is_interim:
+            self._send_interim(head)
+            return
+        self._gathering()
+        self._driver.send_head(head, self._out)
+        exchange = self.stream.exchange
+        self._is_unframed = (
+            head.length is None
+            and not head.bodyless
+            and exchange is not None
+            and exchange.head.version == b"1.0"
+        )
+
+    def _send_interim(self, head: ResponseHead) -> None:
+        """A node may send any number of them, so they count like payload."""
+        if self.is_congested() and self._is_over_bound():
+            return
+        self._gathering()
+        before = len(self._out)
+        self._driver.send_head(head, self._out)
+        self._out_size += sum(map(len, self._out[before:]))
+
+    def send_data(self, data: Buffer) -> None:
+        if (not self._is_writable or self._output_hold is not None) and self._is_over_bound():
+            return
+        self._gathering()
+        self._driver.send_data(data, self._out)
+        self._out_size += len(data)
+
+    def send_end(self) -> None:
+        self._gathering()
+        self._driver.send_end(self._out)
+
+    def must_close(self) -> bool:
+        return self._driver.must_close()
+
+    def upgrade(self, upgrade: Upgrade) -> WebSocketConnection:
+        context = self._context
+        extensions, driver = context.websocket_driver.negotiate(upgrade.offers, upgrade.options)
+        self._gathering()
+        self._out.append(format_switch(upgrade.key, extensions, upgrade.headers, context.date_now()))
+        websocket = WebSocketConnection(self, driver, upgrade, bool(extensions))
+        websocket.begin(self, self._gate.take_rest())
+        self._is_closing = True  # nothing is this connection's any more
+        if self._is_ahead:
+            websocket.release_reading()
+        return websocket
 
     # ------------------------------------------------------------ requests
 
@@ -209,53 +238,7 @@ class Connection(ClientOutput, asyncio.Protocol):
             else:
                 stream.request_end()
 
-    def hold_reading(self) -> None:
-        """Take no more bytes from the client; counted, each hold wants its release."""
-        self._holds += 1
-        if self._holds == 1 and not self._is_closing:
-            self._transport.pause_reading()
-            self._hangup.start()
-
-    def release_reading(self) -> None:
-        self._holds -= 1
-        if self._holds == 0 and not self._is_closing:
-            self._hangup.stop()
-            self._transport.resume_reading()
-            # Until now it was us who did not take the body, so its timeout begins anew.
-            self._since = self.stream.progress.read = self._context.clock.monotonic()
-
-    def pause_input(self, seconds: float) -> None:
-        """Take nothing from the client for a while, as a filter asks."""
-        self.hold_reading()
-        # Timeouts begin behind the pause: it is us who take nothing.
-        progress = self.stream.progress
-        progress.read = progress.moved = self._context.clock.monotonic() + seconds
-        self._context.loop.call_later(seconds, self.release_reading)
-
     # ------------------------------------------------------------ the end
-
-    def close_gracefully(self, linger: int, linger_time: float) -> None:
-        """Flush, send FIN, discard up to `linger` bytes for `linger_time` seconds, close (§6)."""
-        if self._is_closing:
-            return
-        transport = self._transport
-        if self._fin_seen or transport.is_closing():
-            self._close_when_taken()
-            return
-        if self._must_wait():
-            self.hold_reading()
-            self._postponed = partial(self.close_gracefully, linger, linger_time)
-            return
-        self._is_closing = True
-        self._release_output()
-        self.flush()
-        # Paused writing means "not everything was taken" from now on: then the linger time begins.
-        transport.set_write_buffer_limits(high=0)
-        with contextlib.suppress(OSError):  # the client was faster: connection_lost is on its way
-            transport.write_eof()
-        transport.resume_reading() if self._holds else None
-        self._discard_left = linger
-        self._close_due = self._context.clock.monotonic() + linger_time
 
     def _drained(self) -> None:
         if self._is_closing:
@@ -265,20 +248,8 @@ class Connection(ClientOutput, asyncio.Protocol):
         if self._next_ready and not self._is_busy:
             self._guarded(self._pump)
 
-    def _discard(self, size: int) -> None:
-        self._discard_left -= size
-        if self._discard_left < 0:
-            self._transport.abort()
-
-    def _client_hung_up(self, state: int) -> None:
-        """Its FIN or RST came while nothing is read from it."""
-        if self._is_closing:
-            return
-        if state == RESET:
-            self._abort()
-            self.stream.client_left()
-        elif not self._fin_seen and self.stream.policy.half_close != "finish":
-            self.eof_received()
+    def _fin_ends(self) -> bool:
+        return self.stream.policy.half_close != "finish"
 
     def cut(self) -> None:
         """Break off, so that the client notices: a response without framing of its own needs a reset."""

@@ -10,7 +10,7 @@ from blastbeat.config.model import ServerConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.forwarding import TrustedProxies
-from blastbeat.interfaces import Clock, DriverFactory, HttpLimits
+from blastbeat.interfaces import Clock, DriverFactory, HttpLimits, WebSocketDriverFactory
 from blastbeat.transport.outputs import OutputAccount, Outputs
 from blastbeat.transport.timers import TimerWheel
 
@@ -22,6 +22,7 @@ class ConnectionContext:
     config: ServerConfig
     limits: HttpLimits
     driver: DriverFactory
+    websocket_driver: WebSocketDriverFactory
     dispatcher: Dispatcher
     clock: Clock
     counters: Counters

@@ -106,7 +106,7 @@ class Listener:
 
     def _new_connection(self, peer: Peer | None) -> Connection:
         number = next(self._numbers)
-        connection = Connection(self._context, self.configured, number, self.connections.discard, peer)
+        connection = Connection(self._context, self.configured, number, self.connections, peer)
         self.connections.add(connection)
         return connection
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine, Generator, Hashable, Sequence
 from typing import Any
 
+from blastbeat.client import Upgrade
 from blastbeat.config.model import Address
 from blastbeat.events import Buffer, Request, ResponseHead
 from blastbeat.forwarding import ConnectionFacts
@@ -67,6 +68,10 @@ class FakeClient:
         self.output_pauses: list[float] = []
         self.pace: Pace | None = None
         self.on_send_data: Callable[[], None] = lambda: None
+
+    def upgrade(self, upgrade: Upgrade) -> FakeWebSocket:
+        self.websocket = FakeWebSocket(self, upgrade)
+        return self.websocket
 
     @property
     def statuses(self) -> list[int]:
@@ -266,3 +271,49 @@ def take_first(candidates: Sequence[InstanceView], request: Request) -> Instance
 def encode_plainly(request: Request) -> bytes:
     """A request encoder."""
     return b"%b %b" % (request.method, request.target)
+
+
+class FakeWebSocket:
+    """See `client.WebSocketClient`: the fake client, upgraded."""
+
+    def __init__(self, client: FakeClient, upgrade: Upgrade) -> None:
+        self.view, self.facts = client.view, client.facts
+        self.listener, self.default_port = client.listener, client.default_port
+        self.upgrade = upgrade
+        self.holds = client.holds
+        self.is_slow = False
+        self.messages: list[tuple[bytes, bool]] = []
+        self.closings: list[tuple[int, bytes]] = []
+        self.pauses: list[tuple[str, float]] = []
+
+    def send_message(self, data: Buffer, is_text: bool) -> None:
+        assert not self.closings, "a message behind a close frame"
+        self.messages.append((bytes(data), is_text))
+
+    def close_websocket(self, code: int, reason: bytes = b"") -> None:
+        self.closings.append((code, reason))
+
+    def hold_reading(self) -> None:
+        self.holds += 1
+
+    def release_reading(self) -> None:
+        self.holds -= 1
+        assert self.holds >= 0
+
+    def is_congested(self) -> bool:
+        return self.is_slow
+
+    def close_gracefully(self, linger: int, linger_time: float) -> None:
+        raise AssertionError("closed as if it spoke HTTP")
+
+    def cut(self) -> None:
+        raise AssertionError("cut as if it spoke HTTP")
+
+    def pause_input(self, seconds: float) -> None:
+        self.pauses.append(("in", seconds))
+
+    def pause_output(self, seconds: float) -> None:
+        self.pauses.append(("out", seconds))
+
+    def pace_output(self, pace: Pace) -> None:
+        raise AssertionError("paced after its head went")

@@ -151,6 +151,7 @@ class FakeOwner:
         self.told: list[tuple[str, CloseReason | None]] = []
         self.details: list[str] = []
         self.passed = 0
+        self.websocket_closings: list[tuple[int, bytes]] = []
         self.change_head: Callable[[ResponseHead], ResponseHead] = lambda head: head
 
     def take_told(self) -> list[tuple[str, CloseReason | None]]:
@@ -181,6 +182,16 @@ class FakeOwner:
 
     def stale_end(self) -> None:
         self._over("stale", CloseReason.NODE_END)
+
+    def upgrade_accepted(self, head: NodeHead) -> None:
+        self._over("failed", CloseReason.NODE_ERROR, "101 from the node, but nobody asked for an upgrade")
+
+    def message_passed(self, size: int) -> None:
+        self.passed += size
+
+    def close_websocket(self, reason: CloseReason, code: int, text: bytes, detail: str) -> None:
+        self.websocket_closings.append((code, text))
+        self._over("closed", reason, detail)
 
     def retry_asked(self) -> None:
         self._over("retry", CloseReason.NODE_RETRY)

@@ -16,6 +16,7 @@ from blastbeat.config.model import Address, ServerConfig
 from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import HttpLimits
 from blastbeat.plugins.http1_h11 import H11DriverFactory
+from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.outputs import OutputAccount, Outputs
@@ -260,6 +261,7 @@ class Wire:
             config=config,
             limits=HttpLimits(config.max_head, config.max_uri, config.max_headers),
             driver=H11DriverFactory({}),
+            websocket_driver=WsprotoDriverFactory({}),
             dispatcher=engine.dispatcher,
             clock=engine.clock,
             counters=engine.counters,
@@ -276,7 +278,7 @@ class Wire:
     def connect(self, listener: Address = LISTENER) -> tuple[Connection, FakeTransport]:
         """A client."""
         number = len(self._accepted) + 1
-        connection = Connection(self.context, listener, number, self.connections.discard)
+        connection = Connection(self.context, listener, number, self.connections)
         self.connections.add(connection)
         transport = FakeTransport(self.loop, connection)
         self._accepted.append(transport)

@@ -59,7 +59,7 @@ def test_names_are_sorted_and_kinds_are_apart() -> None:
     subject = registry(entry("b"), entry("a"), entry("c", PlainFilter, kind="filter"))
     assert subject.names("selector") == ("a", "b")
     assert subject.names("filter") == ("c",)
-    assert [subject.names(kind) for kind in KINDS if kind not in ("selector", "filter")] == [()] * 4
+    assert [subject.names(kind) for kind in KINDS if kind not in ("selector", "filter")] == [()] * 5
     with pytest.raises(KeyError):
         subject.names("selectors")
 

@@ -10,6 +10,7 @@ SERVER = '[blastbeat]\nbind = "127.0.0.1:8080"\nzmq = "tcp://127.0.0.1:5000"\n'
 VHOST = '[vhost.x]\nnode = "n"\n'
 KNOWN = {
     "driver": ["h11"],
+    "websocket-driver": ["wsproto"],
     "encoder": ["uwsgi", "headers"],
     "selector": ["least-connections", "round-robin"],
     "node-authenticator": ["identity"],

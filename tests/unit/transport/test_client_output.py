@@ -63,7 +63,7 @@ def test_what_comes_in_one_turn_is_one_write() -> None:
 
 def test_large_pieces_are_written_as_they_are() -> None:
     wire = Wire()
-    connection = Connection(wire.context, "here", 1, lambda _: None)
+    connection = Connection(wire.context, "here", 1, set())
     transport = Writes(wire.loop, connection)
     connection.connection_made(transport)
     transport.receive(GET)

@@ -382,7 +382,7 @@ def test_stop_closes_idle_connections(at_once: bool) -> None:
 def test_a_connection_that_is_accepted_as_the_server_stops_is_closed_when_it_is_made(at_once: bool) -> None:
     wire = Wire()
     wire.engine.dispatcher.is_stopping = True
-    connection = Connection(wire.context, "listener", 1, wire.connections.discard)
+    connection = Connection(wire.context, "listener", 1, wire.connections)
     wire.connections.add(connection)
     connection.stop(at_once)
     transport = FakeTransport(wire.loop, connection)

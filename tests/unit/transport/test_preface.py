@@ -43,7 +43,7 @@ class Scene:
 
     def follow(self, preface: ProxyPreface, peer: Peer | None) -> Connection:
         assert self.connection is None and preface is self.preface
-        self.connection = Connection(self.wire.context, LISTENER, 1, self.wire.connections.discard, peer)
+        self.connection = Connection(self.wire.context, LISTENER, 1, self.wire.connections, peer)
         self.wire.connections.add(self.connection)
         return self.connection
 

@@ -1,0 +1,193 @@
+"""A WebSocket on a stream: the handshake accepted, messages both ways, and every way it ends.
+
+Functions on a stream, like `failover` and `overdue`. Decides; frames and close handshakes are the
+connection's business, what nodes may say `websocket_side`'s.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from blastbeat.client import Client, Upgrade
+from blastbeat.errors import ClientError
+from blastbeat.events import Buffer, CloseReason, Headers, NodeHead, ResponseHead
+from blastbeat.exchange import Exchange
+from blastbeat.filtering import begin_response, filter_data, filter_message
+from blastbeat.handshake import (
+    OWN_FIELDS,
+    choose_protocol,
+    is_origin_allowed,
+    offered_protocols,
+    speaks_our_version,
+)
+from blastbeat.headers import field_value, field_values, without
+from blastbeat.interfaces import WebSocketOptions
+from blastbeat.progress import Phase
+from blastbeat.virtualhost import VirtualHost
+
+if TYPE_CHECKING:
+    from blastbeat.dispatcher import Dispatcher
+    from blastbeat.stream import Stream
+
+GOING_AWAY, POLICY, INTERNAL_ERROR, RESTART = 1001, 1008, 1011, 1012
+VANISHED = 1006
+
+CODES = {
+    CloseReason.NODE_GONE: RESTART,
+    CloseReason.SERVER_STOP: RESTART,
+    CloseReason.IDLE_TIMEOUT: GOING_AWAY,
+    CloseReason.LIMIT: POLICY,
+    CloseReason.SLOW_CLIENT: POLICY,
+    CloseReason.REFUSED: POLICY,
+}
+"""Close codes by the reason of a session's end; any other is 1011."""
+
+
+def check_handshake(exchange: Exchange, virtualhost: VirtualHost) -> None:
+    """Raises ClientError: 426 for another version than ours, 403 for a page that may not."""
+    headers = exchange.head.headers
+    if not speaks_our_version(headers):
+        raise ClientError(426, "the one version of WebSockets spoken here is 13")
+    assert exchange.request is not None
+    allowed = virtualhost.websocket_origins
+    if not is_origin_allowed(headers, exchange.head.authority, exchange.request.scheme, allowed):
+        virtualhost.tally.hit("websocket-origins")
+        raise ClientError(403, "pages of this origin may open no WebSocket here")
+
+
+def is_node_to_accept(stream: Stream) -> bool:
+    """Whether the handshake waits for the node's answer (`websocket-accept`)."""
+    accept, session = stream.policy.websocket_accept, stream.session
+    assert session is not None
+    return accept == "node" or (accept == "auto" and "accept" in session.instance.capabilities)
+
+
+def accept(stream: Stream, dispatcher: Dispatcher) -> None:
+    """The ROUTER has taken the head, and nobody else is to be asked."""
+    exchange, virtualhost = stream.exchange, stream.virtualhost
+    assert exchange is not None and virtualhost is not None
+    offered = offered_protocols(exchange.head.headers)
+    protocol = choose_protocol(virtualhost.websocket_protocols, offered)
+    _upgrade(stream, dispatcher, [(b"Sec-WebSocket-Protocol", protocol)] if protocol else [])
+
+
+def accepted_by_node(stream: Stream, dispatcher: Dispatcher, head: NodeHead) -> None:
+    """The node answers 101; what its head says besides goes to the client."""
+    exchange = stream.exchange
+    assert exchange is not None
+    protocol = field_value(head.headers, b"sec-websocket-protocol")
+    if not exchange.head.upgrade or not is_node_to_accept(stream):
+        detail = "101 from the node, but nobody asked for an upgrade"
+        stream.response_failed(CloseReason.NODE_ERROR, detail)
+    elif protocol is not None and protocol not in offered_protocols(exchange.head.headers):
+        stream.response_failed(CloseReason.NODE_ERROR, "the node chose a subprotocol that was not offered")
+    else:
+        if len(head.body):
+            dispatcher.counters.add("messages.dropped.leftover")
+        _upgrade(stream, dispatcher, without(head.headers, OWN_FIELDS))
+
+
+def _upgrade(stream: Stream, dispatcher: Dispatcher, headers: Headers) -> None:
+    exchange, session, policy = stream.exchange, stream.session, stream.policy
+    assert exchange is not None and session is not None
+    head = ResponseHead(exchange.head.stream_id, 101, b"Switching Protocols", headers, None, bodyless=True)
+    exchange.status = 101
+    exchange.answered_at = stream.progress.moved
+    exchange.forget_kept()
+    if exchange.view is not None:
+        head = begin_response(exchange, stream.virtualhost, stream.client, head)
+    asked = exchange.head.headers
+    websocket = stream.client.upgrade(
+        Upgrade(
+            field_value(asked, b"sec-websocket-key") or b"",
+            without(head.headers, OWN_FIELDS),
+            WebSocketOptions(
+                policy.websocket_max_message,
+                policy.websocket_compression != "off",
+                policy.websocket_window_bits,
+            ),
+            list(field_values(asked, b"sec-websocket-extensions")),
+            policy.websocket_ping,
+        )
+    )
+    stream.client = cast(Client, websocket)  # no response is sent to it any more
+    stream.phase = Phase.UPGRADED
+    session.upgraded(websocket, exchange)
+    dispatcher.counters.add("websockets.opened")
+    dispatcher.notice(dispatcher.lifecycle.session_upgraded, session, None)
+    if dispatcher.is_stopping:
+        close(stream, dispatcher, CloseReason.SERVER_STOP, RESTART, b"", "the server stops")
+
+
+# ---------------------------------------------------------------- messages
+
+
+def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_text: bool) -> None:
+    """A whole message of the client."""
+    exchange, session = stream.exchange, stream.session
+    if exchange is None or session is None or stream.phase is not Phase.UPGRADED:
+        return
+    size = len(data)
+    exchange.bytes_in += size
+    exchange.messages_in += 1
+    if exchange.view is not None and not _pass_filters(stream, dispatcher, exchange, "in", size):
+        return
+    is_binary = not is_text and "binary" in session.instance.capabilities
+    session.upload.message(b"websocket-binary" if is_binary else b"websocket", data)
+
+
+def message_passed(stream: Stream, dispatcher: Dispatcher, size: int) -> None:
+    """A message went to the client."""
+    exchange = stream.exchange
+    if exchange is not None and exchange.view is not None:
+        _pass_filters(stream, dispatcher, exchange, "out", size)
+
+
+def _pass_filters(
+    stream: Stream, dispatcher: Dispatcher, exchange: Exchange, direction: str, size: int
+) -> bool:
+    """False where a filter ends the session."""
+    reason = filter_message(exchange, stream.virtualhost, direction, size)
+    if reason is None:
+        filter_data(exchange, stream.virtualhost, stream.client, direction, size)
+        return True
+    close(stream, dispatcher, reason, POLICY, b"", "a filter ended it")
+    return False
+
+
+# ---------------------------------------------------------------- endings
+
+
+def close(
+    stream: Stream, dispatcher: Dispatcher, reason: CloseReason, code: int, text: bytes, detail: str
+) -> None:
+    """Our end of it: the node hears the code now, the client in a close frame behind what was sent."""
+    client = stream.client
+    over(stream, dispatcher, reason, code, text, detail)
+    cast("WebSocketClient", client).close_websocket(code, text)
+
+
+def end(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, detail: str) -> None:
+    """What would cut a response, or abandon its connection, closes a WebSocket with the code for it."""
+    close(stream, dispatcher, reason, CODES.get(reason, INTERNAL_ERROR), b"", detail)
+
+
+def over(
+    stream: Stream, dispatcher: Dispatcher, reason: CloseReason, code: int, text: bytes, detail: str
+) -> None:
+    """The WebSocket is over, exactly once for each, with this code, whoever closed it."""
+    exchange, session = stream.exchange, stream.session
+    assert exchange is not None
+    exchange.close_code = code
+    exchange.response_done = reason in _ORDERLY
+    dispatcher.counters.add("websockets.closed")
+    if session is not None:
+        session.ending = b"%d %b" % (code, text) if text else b"%d" % code
+    stream.websocket_ended(reason, detail)
+
+
+_ORDERLY = frozenset({CloseReason.COMPLETE, CloseReason.NODE_END})
+
+
+if TYPE_CHECKING:
+    from blastbeat.client import WebSocketClient

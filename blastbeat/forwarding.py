@@ -100,6 +100,20 @@ class TrustedProxies:
 # ---------------------------------------------------------------- facts prepared once
 
 
+@dataclass(frozen=True, slots=True)
+class TlsFacts:
+    """What TLS knows of a client connection.
+
+    `server_name`: what the client asked for (RFC 6066 §3), lower case, empty for none. `client_subject`: of
+    its certificate, as RFC 2253 writes it, empty for none. `client_verify`: ``"SUCCESS"``, or ``"NONE"``
+    where there is no certificate; one that does not verify ends the handshake.
+    """
+
+    server_name: bytes = b""
+    client_subject: str = ""
+    client_verify: str = "NONE"
+
+
 @dataclass(slots=True)
 class ConnectionFacts:
     """What is true of every request of one client connection.
@@ -113,6 +127,7 @@ class ConnectionFacts:
     listener_port: int
     trusted_proxies: TrustedProxies | None = None
     local_name: bytes = b"localhost"
+    tls: TlsFacts | None = None
     is_trusted: bool = field(init=False)
     origin: Origin = field(init=False)
     port: bytes = field(init=False)

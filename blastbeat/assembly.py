@@ -96,7 +96,7 @@ class Assembly:
             if endpoints not in routers:
                 routers[endpoints] = self.router(endpoints, server)
             virtualhosts.append(self.virtualhost(each, routers[endpoints].table))
-        hosts: HostTable[VirtualHost] = HostTable(shared=server.bind)
+        hosts: HostTable[VirtualHost] = HostTable(shared=(*server.bind, *server.bind_ssl))
         for virtualhost in virtualhosts:
             add_host(hosts, virtualhost)
         with_routes = tuple(part for virtualhost in virtualhosts for part in virtualhost.parts)

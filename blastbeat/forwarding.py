@@ -106,12 +106,14 @@ class TlsFacts:
 
     `server_name`: what the client asked for (RFC 6066 §3), lower case, empty for none. `client_subject`: of
     its certificate, as RFC 2253 writes it, empty for none. `client_verify`: ``"SUCCESS"``, or ``"NONE"``
-    where there is no certificate; one that does not verify ends the handshake.
+    where there is no certificate; one that does not verify ends the handshake. `asked` is what the client was
+    asked for: the file of `client-ca`, and `client-verify`.
     """
 
     server_name: bytes = b""
     client_subject: str = ""
     client_verify: str = "NONE"
+    asked: tuple[str, str] = ("", "off")
 
 
 @dataclass(slots=True)

@@ -25,6 +25,7 @@ from blastbeat.pages import PageTable, load_pages
 from blastbeat.registry import KINDS, Registry
 from blastbeat.roster import NodeRule
 from blastbeat.transport.client_link import ClientLink
+from blastbeat.transport.tls_contexts import TlsTable, load_table
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
 from blastbeat.wiring import client_addresses
@@ -55,6 +56,7 @@ class Draft:
     hosts: HostTable[VirtualHost] = field(default_factory=HostTable)
     former: FormerListeners = field(default_factory=FormerListeners)
     pages: PageTable = field(default_factory=lambda: PageTable({}))
+    tls: TlsTable | None = None
     rules: Mapping[Endpoints, Mapping[str, NodeRule]] = field(default_factory=dict)
 
 
@@ -91,6 +93,10 @@ class Drafter:
             draft.pages = await anyio.to_thread.run_sync(load_pages, config)
         except ConfigError as error:
             found += error.problems
+        try:
+            draft.tls = await anyio.to_thread.run_sync(self._load_tls, config, driver)
+        except ConfigError as error:
+            found += error.problems
         await spread(self._build(draft, found))
         if found:
             raise ConfigError(list(dict.fromkeys(found)))
@@ -109,6 +115,11 @@ class Drafter:
         if wiring is not None and config.server.websocket_driver == running.server.websocket_driver:
             return wiring.context.websocket_driver
         return self._assembly.websocket_driver(config.server)
+
+    def _load_tls(self, config: Config, driver: DriverFactory) -> TlsTable:
+        wiring = self._server.wiring
+        known = wiring.context.tls if wiring is not None else None
+        return load_table(config, driver.protocols, known)
 
     async def _read(self) -> tuple[Config, Sequence[Problem]]:
         if self._load is None:
@@ -160,7 +171,9 @@ class Drafter:
         draft.former = former.after(
             server.config, draft.rebinding.gone_addresses, client_addresses(draft.config), in_use
         )
-        draft.hosts = HostTable(shared=(*draft.config.server.bind, *draft.former.shared))
+        draft.hosts = HostTable(
+            shared=(*draft.config.server.bind, *draft.config.server.bind_ssl, *draft.former.shared)
+        )
         for each in draft.virtualhosts:
             add_host(draft.hosts, each, draft.former.of(each.name))
             yield

@@ -201,7 +201,7 @@ class Reloader:
             virtualhost.pages = draft.pages.of(virtualhost.config)
         for virtualhost in draft.old:
             virtualhost.is_former = True
-        wiring.adapt(draft.config, draft.driver, draft.websocket_driver, draft.hosts, draft.pages)
+        wiring.adapt(draft.config, draft.driver, draft.websocket_driver, draft.hosts, draft.pages, draft.tls)
         retired = rebinding.commit()
         now = time.monotonic()
         for endpoints, router in rebinding.routers.items():

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 
 import anyio
 import anyio.lowlevel
+import anyio.to_thread
 from anyio.abc import TaskGroup
 
 from blastbeat.assembly import Assembly, Parts
@@ -39,6 +40,7 @@ from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener
 from blastbeat.transport.preface import Accepted
 from blastbeat.transport.systemd import Notifier
+from blastbeat.transport.tls_contexts import load_table
 from blastbeat.wiring import Wiring, client_addresses
 
 log = logging.getLogger(__name__)
@@ -155,8 +157,9 @@ class Server:
     ) -> None:
         assert self._loop is not None
         self.figures_log = FiguresLog(self._loop.call_later, self.figures)
+        tls = await anyio.to_thread.run_sync(load_table, self.config, parts.driver.protocols)
         wiring = self.wiring = Wiring(
-            self.config, parts, self._lifecycle, self.counters, self._clock, self._loop, tasks
+            self.config, parts, self._lifecycle, self.counters, self._clock, self._loop, tasks, tls
         )
         self._listeners += map(self.new_listener, client_addresses(self.config))
         try:

@@ -30,6 +30,8 @@ from blastbeat.transport.outputs import OutputAccount, Outputs
 from blastbeat.transport.randomness import Randomness
 from blastbeat.transport.router import Router
 from blastbeat.transport.timers import TimerWheel
+from blastbeat.transport.tls_contexts import TlsTable
+from blastbeat.transport.tls_preface import HandshakeTurns
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import VirtualHost
 
@@ -48,11 +50,13 @@ class Wiring:
         clock: Clock,
         loop: asyncio.AbstractEventLoop,
         tasks: TaskGroup,
+        tls: TlsTable | None = None,
     ) -> None:
         randomness = Randomness()
         self.timers = TimerWheel(loop, clock, shortest_timeout(config))
         self.sessions = Sessions(config.server.sessions, randomness.take, counters)
         self.outputs = Outputs(loop)
+        self.handshakes = HandshakeTurns(loop)
         self.account = OutputAccount(config.server.memory)
         self.dispatcher = Dispatcher(
             parts.decoders,
@@ -73,7 +77,7 @@ class Wiring:
         self.dispatcher.pages = parts.pages.of(config.defaults)
         for router in parts.routers.values():
             self.connect(router)
-        self.context = self.new_context(config, parts.driver, parts.websocket_driver)
+        self.context = self.new_context(config, parts.driver, parts.websocket_driver, tls)
 
     def adapt(
         self,
@@ -82,6 +86,7 @@ class Wiring:
         websocket_driver: WebSocketDriverFactory,
         hosts: HostTable[VirtualHost],
         pages: PageTable,
+        tls: TlsTable | None,
     ) -> None:
         """Requests and client connections that begin from now on follow `config`."""
         server = config.server
@@ -91,7 +96,7 @@ class Wiring:
         self.timers.set_shortest(shortest_timeout(config))
         self.admission.hosts = hosts
         self.dispatcher.pages = pages.of(config.defaults)
-        self.context = self.new_context(config, driver, websocket_driver)
+        self.context = self.new_context(config, driver, websocket_driver, tls)
 
     def connect(self, router: Router) -> None:
         """What comes from this ROUTER's nodes goes to the dispatcher."""
@@ -99,7 +104,11 @@ class Wiring:
         self.dispatcher.tables[router] = router.table
 
     def new_context(
-        self, config: Config, driver: DriverFactory, websocket_driver: WebSocketDriverFactory
+        self,
+        config: Config,
+        driver: DriverFactory,
+        websocket_driver: WebSocketDriverFactory,
+        tls: TlsTable | None,
     ) -> ConnectionContext:
         """What client connections share, as `config` wants it."""
         server = config.server
@@ -117,6 +126,8 @@ class Wiring:
             trusted_proxies=TrustedProxies(server.trusted_proxies),
             date_now=self._date.now,
             loop=self._loop,
+            handshakes=self.handshakes,
+            tls=tls,
         )
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> Callable[[], None]:
@@ -128,8 +139,8 @@ class Wiring:
 
 def client_addresses(config: Config) -> list[Address]:
     """Every address that clients are accepted on, once."""
-    own = [address for each in config.virtualhosts for address in each.bind]
-    return list(dict.fromkeys((*config.server.bind, *own)))
+    own = [address for each in config.virtualhosts for address in (*each.bind, *each.bind_ssl)]
+    return list(dict.fromkeys((*config.server.bind, *config.server.bind_ssl, *own)))
 
 
 async def _isolated(work: Coroutine[Any, Any, None], scope: anyio.CancelScope) -> None:
@@ -145,9 +156,10 @@ async def _isolated(work: Coroutine[Any, Any, None], scope: anyio.CancelScope) -
 
 def shortest_timeout(config: Config) -> float:
     """The shortest timeout any deadline of a connection may be made of, seconds."""
-    timeouts = [config.server.header_timeout]
+    timeouts = [config.server.header_timeout, config.server.handshake_timeout]
     policies = (policy for each in config.virtualhosts for policy in each.parts)
     for each in (VirtualHostConfig(""), *policies):
+        timeouts.append(each.websocket_ping)
         timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
         timeouts += (each.idle_timeout, each.write_timeout, each.linger_time, each.hold)
     return min((timeout for timeout in timeouts if timeout), default=1.0)

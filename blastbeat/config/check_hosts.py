@@ -31,10 +31,8 @@ def check_hosts(built: Built) -> Iterator[Problem]:
 def _check_listeners(built: Built) -> Iterator[Problem]:
     server = built.config.server
     everybody = [built.server, *(settings for settings, _ in built.virtualhosts)]
-    if not any(settings.has("bind") for settings in everybody):
+    if not any(settings.has("bind") or settings.has("bind-ssl") for settings in everybody):
         hint = "write for example bind = 0.0.0.0:8080"
-        if any(settings.has("bind-ssl") for settings in everybody):
-            hint = f"bind-ssl is not active yet; {hint}"
         yield rows.problem_of(built.server.section, "nothing listens: there is no bind", hint)
     elif not built.virtualhosts:
         message = "there is no virtualhost: every request will be answered 404"
@@ -140,15 +138,11 @@ def _check_reach(built: Built, settings: Settings, virtualhost: VirtualHostConfi
     if "bind" in settings.bad | built.server.bad:
         return
     if _own_addresses(virtualhost):
-        listeners = virtualhost.bind
-        if not listeners:
-            message = "no listener reaches it: its own bind-ssl is not active yet"
-            yield rows.problem_of(settings.section, message, "give it a bind as well", "warning")
-            return
+        listeners = _own_addresses(virtualhost)
     else:
-        listeners = built.config.server.bind
+        listeners = built.config.server.bind + built.config.server.bind_ssl
         if not listeners:
-            if any(virtualhost.bind for virtualhost in built.config.virtualhosts):
+            if any(_own_addresses(virtualhost) for virtualhost in built.config.virtualhosts):
                 message = "no listener reaches it: neither it nor [blastbeat] has a bind"
                 yield rows.problem_of(settings.section, message)
             return

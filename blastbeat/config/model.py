@@ -41,6 +41,7 @@ class Address:
     port: int
     # How clients speak there, no part of where that is.
     proxy_protocol: bool = field(default=False, compare=False)
+    tls: bool = field(default=False, compare=False)
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
@@ -84,6 +85,8 @@ class VirtualHostConfig:
     zmq: tuple[str, ...] = ()  # endpoints of a ROUTER of its own
     certificate: str = ""
     key: str = ""
+    client_ca: str = ""
+    client_verify: str = "off"  # or "optional", "required"
     cache: int = 0
     bandwidth: int = 0
     sessions: int = 0
@@ -183,6 +186,7 @@ class ServerConfig:
     websocket_driver: str = "auto"
     drain: float = 10.0
     header_timeout: float = 30.0
+    handshake_timeout: float = 10.0
     max_head: int = 64 * KIB
     max_uri: int = 16 * KIB
     max_headers: int = 100

@@ -71,8 +71,9 @@ class AddressKind(Kind):
 
     label = "address"
 
-    def __init__(self, *, for_clients: bool = False) -> None:
-        self.for_clients = for_clients
+    def __init__(self, *, for_clients: bool = False, is_tls: bool = False) -> None:
+        self.for_clients = for_clients or is_tls
+        self.is_tls = is_tls
 
     def parse(self, value: object) -> Address:
         if isinstance(value, int) and not isinstance(value, bool):
@@ -85,7 +86,7 @@ class AddressKind(Kind):
             raise BadValue("is not an address; write host:port, e.g. 0.0.0.0:8080 or [::]:8080")
         text = words[0]
         if text.isdigit():
-            return Address("", parse_port(text), proxied)
+            return Address("", parse_port(text), proxied, self.is_tls)
         host, port = split_host_port(text)
         if not port:
             raise BadValue("has no port; write host:port, e.g. 0.0.0.0:8080 or [::]:8080")
@@ -93,7 +94,7 @@ class AddressKind(Kind):
             host = ""
         if host and ":" not in host:
             _check_host(host)
-        return Address(host, parse_port(port), proxied)
+        return Address(host, parse_port(port), proxied, self.is_tls)
 
     def format(self, value: Any) -> str:
         return f"{value} proxy-protocol" if value.proxy_protocol else str(value)

@@ -82,6 +82,8 @@ NOT_OF_ROUTES: Mapping[str, str] = {
     "bind-ssl": "clients connect before they say which path they want",
     "certificate": "clients see it before they say which path they want",
     "key": "clients see its certificate before they say which path they want",
+    "client-ca": "clients show theirs before they say which path they want",
+    "client-verify": "clients show theirs before they say which path they want",
     "zmq": "the nodes of a route connect where those of its virtualhost do",
     "memory": "it bounds what waits for all clients of the virtualhost together",
     "cache": "the virtualhost has one for all its routes",

@@ -46,11 +46,10 @@ OWN_OPTIONS: tuple[Option, ...] = (
     ),
     _own(
         "bind-ssl",
-        AddressKind(),
+        AddressKind(is_tls=True),
         explanation="The same for HTTPS clients.",
         example="127.0.0.1:8444",
         repeated=True,
-        active=False,
         unset="the server's",
     ),
     _own(
@@ -58,7 +57,6 @@ OWN_OPTIONS: tuple[Option, ...] = (
         Path(),
         explanation="Certificate chain (PEM) of this virtualhost, chosen by SNI.",
         example="/etc/blastbeat/example.org.pem",
-        active=False,
         unset="the server's",
     ),
     _own(
@@ -66,8 +64,20 @@ OWN_OPTIONS: tuple[Option, ...] = (
         Path(),
         explanation="Private key (PEM) of `certificate`.",
         example="/etc/blastbeat/example.org.key",
-        active=False,
         unset="the server's",
+    ),
+    _own(
+        "client-ca",
+        Path(),
+        explanation="Certificates (PEM) of the authorities whose clients are let in.",
+        example="/etc/blastbeat/clients.pem",
+        unset="none",
+    ),
+    _own(
+        "client-verify",
+        Choice(("off", "optional", "required")),
+        explanation="Whether clients are asked for a certificate, and whether they must have one.",
+        example="off",
     ),
     _own(
         "zmq",

@@ -88,12 +88,12 @@ class _Explainer:
     def _listener(self) -> Address:
         """Where the URL leads, or something in front of the server does."""
         question, addresses = self.question, client_addresses(self.config)
-        if question.scheme == "https":
-            self.found.notes.append(
-                "clients speak no HTTPS here (`bind-ssl` is not active yet): "
-                "this is what a proxy that ends it would hand on"
-            )
-        fitting = [each for each in addresses if each.port == question.port and _is_at(each, question.host)]
+        is_tls = question.scheme == "https"
+        fitting = [
+            each
+            for each in addresses
+            if each.tls is is_tls and each.port == question.port and _is_at(each, question.host)
+        ]
         why = f"has port {question.port}"
         if not fitting:
             fitting = addresses
@@ -211,7 +211,7 @@ class _Explainer:
 
 def _host_table(config: Config) -> HostTable[_Match]:
     """As the server's, but each name leads to itself as well."""
-    hosts: HostTable[_Match] = HostTable(shared=config.server.bind)
+    hosts: HostTable[_Match] = HostTable(shared=(*config.server.bind, *config.server.bind_ssl))
     for host in config.virtualhosts:
         own = (*host.bind, *host.bind_ssl)
         hosts.add(host.name, (host, host.name), listeners=own)

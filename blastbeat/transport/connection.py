@@ -15,7 +15,7 @@ from typing import Any, cast
 from blastbeat.client import Upgrade
 from blastbeat.errors import ClientError
 from blastbeat.events import Buffer, ClientEvent, CloseReason, RequestData, RequestHead, ResponseHead
-from blastbeat.forwarding import ConnectionFacts
+from blastbeat.forwarding import ConnectionFacts, TlsFacts
 from blastbeat.gates.http1 import Http1Gate
 from blastbeat.handshake import format_switch
 from blastbeat.interfaces import ConnectionView
@@ -30,7 +30,7 @@ from blastbeat.transport.websocket import WebSocketConnection
 
 log = logging.getLogger(__name__)
 
-DEFAULT_PORT = 80
+DEFAULT_PORT, DEFAULT_TLS_PORT = 80, 443
 
 
 class Connection(ClientLink, asyncio.Protocol):
@@ -46,6 +46,7 @@ class Connection(ClientLink, asyncio.Protocol):
         "_next_ready",
         "_number",
         "_peer",
+        "_tls",
     )
 
     def __init__(
@@ -55,12 +56,14 @@ class Connection(ClientLink, asyncio.Protocol):
         number: int,
         connections: set[Any],
         peer: Peer | None = None,
+        tls: TlsFacts | None = None,
     ) -> None:
-        """`peer`: who the client is where that is not the socket's own peer."""
+        """`peer`: who the client is where that is not the socket's own peer; `tls` where it speaks that."""
         driver = context.driver.new_driver(context.limits)
         driver.date_now = context.date_now
         super().__init__(context, listener, connections)
-        self.default_port = DEFAULT_PORT
+        self.default_port = DEFAULT_PORT if tls is None else DEFAULT_TLS_PORT
+        self._tls = tls
         self._driver = driver
         self._number = number
         self._peer = peer
@@ -79,7 +82,8 @@ class Connection(ClientLink, asyncio.Protocol):
         context = self._context
         addr, port = self._peer or plain_peer(transport)
         local = transport.get_extra_info("sockname") or ("", 0)
-        self.facts = ConnectionFacts(addr, port, b"http", local[1], context.trusted_proxies)
+        scheme, trusted = b"http" if self._tls is None else b"https", context.trusted_proxies
+        self.facts = ConnectionFacts(addr, port, scheme, local[1], trusted, tls=self._tls)
         self.view = ConnectionView(self._number, addr, port, str(self.listener), context.clock.wall())
         self.stream = Stream(self, context.dispatcher, context.clock)
         self._hangup = HangupWatch(context.loop, self._transport, self._client_hung_up)

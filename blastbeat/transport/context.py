@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from blastbeat.config.model import ServerConfig
 from blastbeat.counters import Counters
@@ -13,6 +14,10 @@ from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import Clock, DriverFactory, HttpLimits, WebSocketDriverFactory
 from blastbeat.transport.outputs import OutputAccount, Outputs
 from blastbeat.transport.timers import TimerWheel
+from blastbeat.transport.tls_contexts import TlsTable
+
+if TYPE_CHECKING:
+    from blastbeat.transport.tls_preface import HandshakeTurns
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,3 +37,5 @@ class ConnectionContext:
     trusted_proxies: TrustedProxies
     date_now: Callable[[], bytes]
     loop: asyncio.AbstractEventLoop
+    handshakes: HandshakeTurns
+    tls: TlsTable | None = None

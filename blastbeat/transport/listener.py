@@ -13,11 +13,13 @@ from typing import Any
 
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
+from blastbeat.forwarding import TlsFacts
 from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.activation import PassedSockets
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.preface import Accepted, Peer, ProxyPreface
+from blastbeat.transport.tls_preface import TlsPreface
 
 BACKLOG = 2048  # connections the kernel keeps for us during a burst; it caps this by net.core.somaxconn
 
@@ -98,15 +100,24 @@ class Listener:
             )
             self.connections.add(preface)
             return preface
-        return self._new_connection(None)
+        return self._begin(None)
 
-    def _follow_preface(self, preface: ProxyPreface, peer: Peer | None) -> Connection:
+    def _follow_preface(self, preface: ProxyPreface, peer: Peer | None) -> asyncio.Protocol:
         self.connections.discard(preface)
-        return self._new_connection(peer)
+        return self._begin(peer)
 
-    def _new_connection(self, peer: Peer | None) -> Connection:
+    def _begin(self, peer: Peer | None) -> asyncio.Protocol:
+        if not self.configured.tls:
+            return self._new_connection(peer)
+        preface = TlsPreface(
+            self._context, self.configured, self.connections, self._new_connection, self._rate_limit, peer
+        )
+        self.connections.add(preface)
+        return preface
+
+    def _new_connection(self, peer: Peer | None, tls: TlsFacts | None = None) -> Connection:
         number = next(self._numbers)
-        connection = Connection(self._context, self.configured, number, self.connections, peer)
+        connection = Connection(self._context, self.configured, number, self.connections, peer, tls)
         self.connections.add(connection)
         return connection
 

@@ -22,6 +22,7 @@ from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.outputs import OutputAccount, Outputs
 from blastbeat.transport.preface import Accepted
 from blastbeat.transport.timers import TimerWheel
+from blastbeat.transport.tls_preface import HandshakeTurns
 from tests.helpers.engine import Engine
 from tests.helpers.engine_fakes import LISTENER, FakeClock
 
@@ -271,6 +272,7 @@ class Wire:
             trusted_proxies=TrustedProxies(config.trusted_proxies),
             date_now=lambda: b"",
             loop=loop,
+            handshakes=HandshakeTurns(loop),
         )
         self.connections: set[Accepted] = set()
         self._accepted: list[FakeTransport] = []

@@ -56,21 +56,10 @@ def test_the_original_s_example(examine_text: Examine) -> None:
             f'{SERVER}[vhost.a]\nnode = "n"\nbind = "127.0.0.1:8081"\n',
             [("warning", 2, "no virtualhost is reachable here: each has addresses of its own")],
         ),
-        (
-            f'{SERVER}[vhost.a]\nnode = "n"\nbind-ssl = "127.0.0.1:8443"\n[vhost.b]\nnode = "n"\n',
-            [("warning", 4, "no listener reaches it: its own bind-ssl is not active yet")],
-        ),
     ],
 )
 def test_listeners(examine_text: Examine, text: str, expected: list[tuple[str, int, str]]) -> None:
     assert told(examine_text, text) == expected
-
-
-def test_https_alone_does_not_listen_yet(examine_text: Examine) -> None:
-    _, problems = examine_text('[blastbeat]\nbind-ssl="8443"\nzmq="ipc://x"\n[vhost.a]\nnode="n"\n')
-
-    assert problems[0].message == "nothing listens: there is no bind"
-    assert problems[0].hint.startswith("bind-ssl is not active yet")
 
 
 def test_a_bad_bind_is_one_problem(examine_text: Examine) -> None:

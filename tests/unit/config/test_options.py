@@ -14,9 +14,6 @@ from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
 
 ALL = (*SERVER_OPTIONS, *PLUGINS_OPTIONS, *OWN_OPTIONS, *INHERITED_OPTIONS, *ROUTING_OPTIONS)
 NOT_ACTIVE = {
-    "bind-ssl",
-    "certificate",
-    "key",
     "cache",
     "websocket-protocols",
     "websocket-accept",

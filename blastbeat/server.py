@@ -39,6 +39,7 @@ from blastbeat.transport.clock import SystemClock
 from blastbeat.transport.control import ControlSocket
 from blastbeat.transport.listener import Listener
 from blastbeat.transport.preface import Accepted
+from blastbeat.transport.stopping import stop_gradually
 from blastbeat.transport.systemd import Notifier
 from blastbeat.transport.tls_contexts import load_table
 from blastbeat.wiring import Wiring, client_addresses
@@ -270,18 +271,19 @@ class Server:
 
     async def _drain(self, dispatcher: Dispatcher) -> None:
         """Accept nothing, let exchanges finish for `drain` seconds, then end the rest."""
+        assert self._loop is not None
         dispatcher.is_stopping = True
         for listener in self._listeners:
             listener.close()
-        for connection in self.connections():
-            connection.stop(at_once=False)
+        stop_gradually(self.connections(), self._loop, self.config.server.drain)
         dispatcher.holding.give_up(CloseReason.SERVER_STOP, "the server stops")
         dispatcher.flush()
         with anyio.move_on_after(self.config.server.drain):
             await self._until_empty()
-        for connection in self.connections():
-            connection.stop(at_once=True)
-        await anyio.lowlevel.checkpoint()  # lets the transports call connection_lost
+        for _ in range(2):  # what does not go by a word of farewell goes then
+            for connection in self.connections():
+                connection.stop(at_once=True)
+            await anyio.lowlevel.checkpoint()  # lets the transports call connection_lost
 
     async def _until_empty(self) -> None:
         assert self._abort_asked is not None

@@ -161,5 +161,5 @@ def shortest_timeout(config: Config) -> float:
     for each in (VirtualHostConfig(""), *policies):
         timeouts.append(each.websocket_ping)
         timeouts += (each.keep_alive, each.body_timeout, each.response_timeout)
-        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time, each.hold)
+        timeouts += (each.idle_timeout, each.write_timeout, each.linger_time, each.hold, each.websocket_ping)
     return min((timeout for timeout in timeouts if timeout), default=1.0)

@@ -93,7 +93,7 @@ class ClientLink(ClientOutput):
             return
         if state == RESET:
             self._abort()
-            self.stream.client_left()
+            self._client_gone()
         elif not self._fin_seen and self._fin_ends():
             self.eof_received()
 

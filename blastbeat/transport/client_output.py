@@ -288,6 +288,10 @@ class ClientOutput:
     def _give_up(self, reason: CloseReason, detail: str) -> None:
         self._context.counters.add(f"connections.given-up.{reason.value}")
         self._abort()
+        self._client_gone(reason, detail)
+
+    def _client_gone(self, reason: CloseReason = CloseReason.CLIENT_LEFT, detail: str = "") -> None:
+        """Nothing reaches the client any more."""
         self.stream.client_left(reason, detail)
 
     def _abort(self) -> None:
@@ -303,7 +307,7 @@ class ClientOutput:
         log.exception("a connection broke", extra=exchange.log_fields() if exchange is not None else None)
         self._abort()
         if self.stream.phase is not Phase.CLOSED:
-            self.stream.client_left(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
+            self._client_gone(CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
 
     def _close_when_taken(self) -> None:
         """Close without lingering; `write-timeout` watches over what the client has yet to take."""

@@ -63,7 +63,9 @@ class TimerWheel:
             self._handle = None
 
     def _put(self, watched: Watched, now: float) -> None:
-        due = min(watched.deadline(), now + self._shortest)
+        self._put_at(min(watched.deadline(), now + self._shortest), watched, now)
+
+    def _put_at(self, due: float, watched: Watched, now: float) -> None:
         slot = int(max(due, now) / TICK)  # the one it is due in: a look too early only looks again
         self._slots.setdefault(slot, []).append(watched)
 
@@ -78,7 +80,13 @@ class TimerWheel:
             self._handle = self._loop.call_later(TICK, self._tick) if self._slots else None
 
     def _look(self, watched: Watched, now: float) -> None:
-        if watched.is_watched and watched.deadline() <= now:
-            watched.expire(now)
+        """Asks once where nothing is due: thousands that are idle are asked all the time."""
+        if not watched.is_watched:
+            return
+        due = watched.deadline()
+        if due > now:
+            self._put_at(min(due, now + self._shortest), watched, now)
+            return
+        watched.expire(now)
         if watched.is_watched:
             self._put(watched, now)

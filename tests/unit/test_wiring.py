@@ -52,7 +52,12 @@ def test_what_is_awaited_for_a_request_can_be_cancelled_alone() -> None:
 
 @pytest.mark.parametrize(
     ("values", "expected"),
-    [({}, 5.0), ({"write_timeout": 0.3}, 0.3), ({"linger_time": 0.0, "keep_alive": 2.0}, 2.0)],
+    [
+        ({}, 5.0),
+        ({"write_timeout": 0.3}, 0.3),
+        ({"websocket_ping": 0.2}, 0.2),
+        ({"linger_time": 0.0, "keep_alive": 2.0}, 2.0),
+    ],
 )
 def test_the_shortest_timeout(values: dict[str, float], expected: float) -> None:
     """The wheel looks as often as the shortest one wants; none at all is not short."""

@@ -1,52 +1,29 @@
-"""An upgraded connection: messages both ways, pings, and every end of it."""
+"""An upgraded connection: what comes in, held back or not, pings, and every end of it."""
 
 from __future__ import annotations
-
-from typing import Any
 
 import pytest
 
 from blastbeat.events import CloseReason
-from blastbeat.transport.websocket import WebSocketConnection
-from tests.helpers.settings import HOST
-from tests.helpers.transport_fakes import FakeTransport, Wire
-from tests.helpers.websocket import handshake_fields
+from blastbeat.transport.hangup import FIN_RECEIVED, INTERVAL, RESET
+from blastbeat.transport.websocket import PING_SPREAD, SLICE
+from tests.helpers.transport_fakes import Wire
+from tests.helpers.upgraded import HANDSHAKE, messages, reason, say, upgrade, upgraded
 from tests.helpers.websocket_frames import CLOSE, PING, PONG, TEXT, frame
-
-HANDSHAKE = "\r\n".join(
-    ["GET / HTTP/1.1", f"Host: {HOST}", *(f"{name}: {value}" for name, value in handshake_fields()), "", ""]
-).encode()
-
-
-def upgraded(rest: bytes = b"", **options: Any) -> tuple[Wire, WebSocketConnection, FakeTransport]:
-    wire = Wire(**options)
-    _, transport = wire.connect()
-    transport.receive(HANDSHAKE + rest)
-    assert transport.output.startswith(b"HTTP/1.1 101 ")
-    transport.output = transport.output.partition(b"\r\n\r\n")[2]
-    assert isinstance(transport.protocol, WebSocketConnection)
-    assert wire.connections == {transport.protocol}
-    return wire, transport.protocol, transport
-
-
-def messages(wire: Wire) -> list[tuple[bytes, bytes]]:
-    """What the node was sent, without heads and pings."""
-    return [(type, bytes(body)) for _, _, type, body in wire.engine.router.sent if type != b"uwsgi"]
-
-
-def reason(wire: Wire) -> CloseReason:
-    return wire.engine.recorder.exchange.reason
 
 
 def test_messages_both_ways() -> None:
     wire, websocket, transport = upgraded()
     transport.receive(frame(TEXT, b"hello"))
-    wire.say(websocket, "websocket", b"hi")  # type: ignore[arg-type]
+    say(wire, websocket, "websocket", b"hi")
     assert messages(wire) == [(b"websocket", b"hello")] and transport.take_output() == b"\x81\x02hi"
     transport.receive(frame(CLOSE, b"\x03\xe8bye"))
     assert transport.take_output() == b"\x88\x02\x03\xe8" and transport.has_sent_fin
     assert messages(wire)[-1] == (b"end", b"1000 bye") and reason(wire) is CloseReason.COMPLETE
     wire.close()
+
+
+# ---------------------------------------------------------------- what comes in
 
 
 def test_what_came_behind_the_handshake() -> None:
@@ -57,59 +34,191 @@ def test_what_came_behind_the_handshake() -> None:
     assert messages(wire)[-1] == (b"end", b"1006")
 
 
-def test_the_node_closes() -> None:
-    wire, websocket, transport = upgraded()
-    wire.say(websocket, "end", b"4000 enough")  # type: ignore[arg-type]
-    assert transport.take_output() == b"\x88\x08\x0f\xa0enough" and not transport.has_sent_fin
-    assert messages(wire) == [(b"end", b"4000 enough")] and reason(wire) is CloseReason.NODE_END
-    transport.receive(frame(TEXT, b"late") + frame(PING, b"x") + frame(CLOSE, b"\x0f\xa0"))
-    assert transport.take_output() == b"" and transport.has_sent_fin and len(messages(wire)) == 1
-    wire.close()
-
-
-def test_a_client_that_does_not_answer_a_close_frame() -> None:
-    wire, websocket, transport = upgraded()
-    wire.say(websocket, "end")  # type: ignore[arg-type]
-    wire.loop.advance(websocket.stream.policy.linger_time + 1)
-    assert transport.has_sent_fin and not transport.is_lost
-    wire.loop.advance(websocket.stream.policy.linger_time + 1)
-    assert transport.is_lost
-    wire.close()
-
-
-def test_pings_are_answered_the_newest_where_the_client_takes_nothing() -> None:
-    wire, _, transport = upgraded()
-    transport.receive(frame(PING, b"a") + frame(PING, b"b"))
-    assert transport.take_output() == b"\x8a\x01a\x8a\x01b"
-    transport.protocol.pause_writing()
-    transport.receive(frame(PING, b"c") + frame(PING, b"d"))
-    assert transport.take_output() == b""
-    transport.protocol.resume_writing()
+def test_what_came_behind_the_handshake_goes_before_what_the_socket_brings() -> None:
+    """Also where both are there in the same turn."""
+    wire = Wire()
+    _, transport = wire.connect()
+    whole = frame(TEXT, b"x" * 100)
+    transport.protocol.data_received(HANDSHAKE + whole[:50])
+    transport.protocol.data_received(whole[50:])
     wire.loop.run()
-    assert transport.take_output() == b"\x8a\x01d"
+    assert messages(wire) == [(b"websocket", b"x" * 100)]
     wire.close()
 
 
-def test_a_silent_client_is_pinged_and_closed() -> None:
-    wire, _, transport = upgraded()
-    wire.loop.advance(19)
-    assert transport.take_output() == b""
-    wire.loop.advance(2)
-    assert transport.take_output() == b"\x89\x00"
-    transport.receive(frame(PONG, b""))
-    wire.loop.advance(19)
-    assert transport.take_output() == b""
-    wire.loop.advance(22)
-    assert transport.take_output().startswith(b"\x89\x00\x88") and messages(wire) == [(b"end", b"1006")]
-    assert reason(wire) is CloseReason.PING_TIMEOUT and wire.engine.counters["websockets.silent"] == 1
+def test_a_fin_behind_the_handshake_loses_nothing() -> None:
+    wire = Wire()
+    _, transport = wire.connect()
+    transport.protocol.data_received(HANDSHAKE + frame(TEXT, b"x") + frame(CLOSE, b"\x03\xe8"))
+    transport.receive_fin()
+    assert messages(wire) == [(b"websocket", b"x"), (b"end", b"1000")]
+    assert reason(wire) is CloseReason.COMPLETE
+    wire.close()
+
+
+def test_one_read_is_held_back_too() -> None:
+    """A node that takes no more for now is sent no more than what a slice brings."""
+    wire, websocket, transport = upgraded(here={"app/1": "credit=1000"})
+    whole = [b"%d" % number for number in range(3 * SLICE // 7)]
+    transport.receive(b"".join(frame(TEXT, payload) for payload in whole))
+    assert not transport.is_reading()
+    before = len(messages(wire))
+    assert 0 < before < len(whole) / 2
+    while len(messages(wire)) < len(whole):
+        say(wire, websocket, "credit", b"1000")
+    assert messages(wire) == [(b"websocket", payload) for payload in whole]
+    say(wire, websocket, "credit", b"1000")
+    assert transport.is_reading()
+    wire.close()
+
+
+def test_what_comes_while_it_is_held_back_keeps_its_place() -> None:
+    wire, websocket, transport = upgraded()
+    websocket.hold_reading()
+    websocket.data_received(frame(TEXT, b"1"))  # it was on its way
+    websocket.data_received(frame(TEXT, b"2"))
+    assert messages(wire) == []
+    websocket.release_reading()
+    websocket.data_received(frame(TEXT, b"3"))
+    wire.loop.run()
+    assert [body for _, body in messages(wire)] == [b"1", b"2", b"3"]
+    wire.close()
+
+
+@pytest.mark.parametrize("state", [RESET, FIN_RECEIVED])
+def test_a_client_that_goes_while_it_is_held_back(state: int) -> None:
+    wire, websocket, transport = upgraded()
+    websocket.hold_reading()
+    transport.socket.state = state
+    wire.loop.advance(2 * INTERVAL)
+    assert messages(wire) == [(b"end", b"1006")] and reason(wire) is CloseReason.CLIENT_LEFT
+    assert wire.engine.counters["websockets.closed"] == 1
+    wire.close()
+
+
+class Broken:
+    """A driver that isn't one."""
+
+    def receive_data(self, data: bytes) -> None:
+        raise ZeroDivisionError
+
+
+def test_a_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
+    wire, websocket, transport = upgraded()
+    websocket._driver = Broken()  # type: ignore[assignment]
+    transport.receive(frame(TEXT, b"x"))
+    assert transport.is_lost and messages(wire) == [(b"end", b"1011")]
+    assert reason(wire) is CloseReason.PLUGIN_ERROR and wire.engine.counters["websockets.closed"] == 1
+    assert [record.getMessage() for record in caplog.records] == ["a connection broke"]
     wire.close()
 
 
 def test_a_broken_protocol() -> None:
     wire, _, transport = upgraded()
-    transport.receive(frame(TEXT, b"good") + b"\x83\x80abcd")
+    transport.receive(frame(TEXT, b"good") + b"\x83\x80abcd" + frame(TEXT, b"behind it"))
     assert messages(wire) == [(b"websocket", b"good"), (b"end", b"1002")]
+    assert transport.output.startswith(b"\x88") and transport.output[2:4] == b"\x03\xea"
     assert reason(wire) is CloseReason.CLIENT_ERROR and transport.has_sent_fin
+    wire.close()
+
+
+def test_what_comes_behind_the_end_is_bounded() -> None:
+    wire, websocket, transport = upgraded()
+    transport.receive(frame(CLOSE, b"\x03\xe8"))
+    transport.receive(b"x" * websocket.stream.policy.linger)
+    assert not transport.is_lost
+    transport.receive(b"x")
+    assert transport.is_lost
+    wire.close()
+
+
+# ---------------------------------------------------------------- pings
+
+
+def test_a_silent_client_is_pinged_and_closed() -> None:
+    wire, _, transport = upgraded()
+    wire.loop.advance(20 * (1 - PING_SPREAD) - 1)
+    assert transport.take_output() == b""
+    wire.loop.advance(20)
+    assert transport.take_output() == b"\x89\x00"
+    transport.receive(frame(PONG, b""))
+    wire.loop.advance(20 * (1 - PING_SPREAD) - 1)
+    assert transport.take_output() == b""
+    wire.loop.advance(24)
+    assert transport.take_output() == b"\x89\x00" and not messages(wire)
+    wire.loop.advance(3)
+    assert transport.take_output()[:4] == b"\x88\x15\x03\xe9" and messages(wire) == [(b"end", b"1006")]
+    assert reason(wire) is CloseReason.PING_TIMEOUT and wire.engine.counters["websockets.silent"] == 1
+    wire.close()
+
+
+def test_any_byte_is_a_sign_of_life() -> None:
+    wire, _, transport = upgraded()
+    for piece in frame(TEXT, b"as slow as can be"):
+        wire.loop.advance(39)
+        transport.receive(bytes([piece]))
+    assert [body for _, body in messages(wire)] == [b"as slow as can be"]
+    wire.close()
+
+
+def test_no_pings() -> None:
+    wire, _, transport = upgraded(policy={"websocket_ping": 0.0, "idle_timeout": 0.0})
+    wire.loop.advance(3600)
+    assert transport.take_output() == b"" and not messages(wire)
+    wire.close()
+
+
+def test_clients_that_came_all_at_once_are_pinged_one_after_the_other() -> None:
+    wire = Wire()
+    transports = [upgrade(wire)[1] for _ in range(100)]
+    wire.loop.advance(20 * (1 - PING_SPREAD))
+    wire.loop.advance(0.2)  # the wheel is that late
+    before, most = 0, 0
+    for _ in range(10):
+        wire.loop.advance(20 * PING_SPREAD / 10)
+        now = sum(transport.output == b"\x89\x00" for transport in transports)
+        before, most = now, max(most, now - before)
+    assert before == 100 and most <= 15
+    wire.close()
+
+
+def test_a_client_is_not_silent_while_nothing_is_read_from_it() -> None:
+    wire, websocket, transport = upgraded()
+    wire.loop.advance(25)
+    assert transport.take_output() == b"\x89\x00"
+    websocket.hold_reading()
+    wire.loop.advance(100)
+    assert transport.take_output() == b""
+    websocket.release_reading()
+    wire.loop.advance(39)
+    assert not messages(wire)
+    wire.loop.advance(2)
+    assert messages(wire) == [(b"end", b"1006")]
+    wire.close()
+
+
+def test_a_client_that_takes_what_it_is_sent_is_alive() -> None:
+    """A ping would wait behind it."""
+    wire, websocket, transport = upgraded(policy={"websocket_ping": 5.0})
+    transport.room = 0
+    say(wire, websocket, "websocket", b"x" * 1_000_000)
+    for _ in range(10):
+        wire.loop.advance(4)
+        transport.take(10_000)
+    assert not messages(wire)
+    wire.loop.advance(16)
+    assert messages(wire) == [(b"end", b"1006")] and reason(wire) is CloseReason.PING_TIMEOUT
+    wire.close()
+
+
+# ---------------------------------------------------------------- other ends
+
+
+def test_no_byte_either_way() -> None:
+    wire, _, transport = upgraded(policy={"websocket_ping": 0.0, "idle_timeout": 10.0})
+    wire.loop.advance(11)
+    assert transport.take_output() == b"\x88\x02\x03\xe9" and messages(wire) == [(b"end", b"1001")]
+    assert reason(wire) is CloseReason.IDLE_TIMEOUT
     wire.close()
 
 
@@ -119,15 +228,37 @@ def test_the_server_stops(at_once: bool, code: bytes) -> None:
     websocket.stop(at_once)
     wire.loop.run()
     assert transport.take_output() == b"\x88\x02" + code and reason(wire) is CloseReason.SERVER_STOP
+    assert messages(wire) == [(b"end", b"%d" % int.from_bytes(code, "big"))]
+    assert transport.is_lost == at_once
+    websocket.stop(at_once)
+    transport.receive(frame(CLOSE, code)) if not at_once else None
+    assert transport.take_output() == b"" and transport.has_sent_fin
     wire.close()
 
 
-def test_a_slow_client() -> None:
-    wire, websocket, transport = upgraded(settings={"writequeue_buffer": 100_000})
+def test_the_server_stops_and_does_not_wait_for_an_answer() -> None:
+    wire, websocket, transport = upgraded()
+    websocket.stop(at_once=False)
+    websocket.stop(at_once=True)
+    wire.loop.run()
+    assert transport.is_lost and messages(wire) == [(b"end", b"1012")]
+    wire.close()
+
+
+def test_the_server_stops_and_does_not_wait_for_a_slow_client() -> None:
+    wire, websocket, transport = upgraded()
     transport.room = 0
-    for _ in range(3):
-        wire.say(websocket, "websocket", b"x" * 70_000)  # type: ignore[arg-type]
-    assert reason(wire) is CloseReason.SLOW_CLIENT and messages(wire) == [(b"end", b"1008")]
-    transport.take()
-    assert transport.output.endswith(b"\x88\x0a\x03\xf0too slow") and transport.has_sent_fin
+    say(wire, websocket, "websocket", b"x" * 100_000)
+    websocket.stop(at_once=True)
+    wire.loop.run()
+    assert transport.is_lost and messages(wire) == [(b"end", b"1001")]
+    wire.close()
+
+
+def test_a_ping_after_the_end_is_not_answered() -> None:
+    wire, websocket, transport = upgraded()
+    websocket.close_websocket(1000)
+    transport.take_output()
+    transport.receive(frame(PING, b"x"))
+    assert transport.take_output() == b""
     wire.close()

@@ -13,6 +13,7 @@ from blastbeat.config.check_endpoints import check_endpoints
 from blastbeat.config.check_hosts import check_hosts
 from blastbeat.config.check_routes import check_routes
 from blastbeat.config.check_stats import check_stats
+from blastbeat.config.check_tls import check_tls
 from blastbeat.config.model import PluginRef
 from blastbeat.config.names import DriverKind, PluginKind
 from blastbeat.config.rows import Row
@@ -26,7 +27,7 @@ Known = Mapping[str, Collection[str]]
 def check(built: Built, known: Known | None = None) -> list[Problem]:
     """Everything found wrong or doubtful. `known`: the names registered, by registry kind, or None."""
     problems = [*_check_bounds(built), *check_hosts(built), *check_routes(built), *check_endpoints(built)]
-    problems += check_stats(built)
+    problems += [*check_stats(built), *check_tls(built)]
     for settings in built.all_settings:
         problems += _check_not_active(settings)
         if known is not None:

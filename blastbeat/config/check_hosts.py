@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from blastbeat.config import rows
 from blastbeat.config.build import Built
-from blastbeat.config.model import Address, VirtualHostConfig
+from blastbeat.config.model import Address, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import split_host_name
 from blastbeat.config.rows import Row
 from blastbeat.config.settings import Settings
 from blastbeat.errors import Problem
+
+_KEYS = ("bind", "bind-ssl")
 
 
 def check_hosts(built: Built) -> Iterator[Problem]:
@@ -29,18 +31,20 @@ def check_hosts(built: Built) -> Iterator[Problem]:
 
 
 def _check_listeners(built: Built) -> Iterator[Problem]:
-    server = built.config.server
     everybody = [built.server, *(settings for settings, _ in built.virtualhosts)]
     if not any(settings.has("bind") or settings.has("bind-ssl") for settings in everybody):
         hint = "write for example bind = 0.0.0.0:8080"
-        yield rows.problem_of(built.server.section, "nothing listens: there is no bind", hint)
+        yield rows.problem_of(
+            built.server.section, "nothing listens: there is neither bind nor bind-ssl", hint
+        )
     elif not built.virtualhosts:
         message = "there is no virtualhost: every request will be answered 404"
         yield rows.problem_of(built.server.section, message, severity="warning")
-    elif server.bind and all(_own_addresses(virtualhost) for _, virtualhost in built.virtualhosts):
-        row = built.server.given["bind"][0][0]
+    elif all(_own_addresses(virtualhost) for _, virtualhost in built.virtualhosts):
         message = "no virtualhost is reachable here: each has addresses of its own"
-        yield rows.problem_at(built.server.section, row, message, severity="warning")
+        for key in _KEYS:
+            for row, _ in built.server.given.get(key, ())[:1]:
+                yield rows.problem_at(built.server.section, row, message, severity="warning")
 
 
 def _check_address_roles(built: Built) -> Iterator[Problem]:
@@ -61,7 +65,7 @@ def _check_proxied(built: Built) -> Iterator[Problem]:
     """Who connects to an address tells of another client, or does not; and must be trusted for it."""
     first: dict[Address, tuple[Address, Row]] = {}
     for settings in [built.server, *(settings for settings, _ in built.virtualhosts)]:
-        for row, addresses in settings.given.get("bind", ()):
+        for row, addresses in (*settings.given.get("bind", ()), *settings.given.get("bind-ssl", ())):
             for address in addresses:
                 other, place = first.setdefault(address, (address, row))
                 if other.proxy_protocol != address.proxy_protocol:
@@ -103,7 +107,7 @@ class _Name:
 def _check_duplicates(built: Built) -> Iterator[Problem]:
     # By name and place: very many virtualhosts may have one name, on addresses of their own.
     taken: dict[tuple[tuple[str, int | None], Address | None], _Name] = {}
-    shared = frozenset(built.config.server.bind)
+    shared = frozenset(_own_addresses(built.config.server))
     for settings, virtualhost in built.virtualhosts:
         places = frozenset(_own_addresses(virtualhost)) or shared
         for text, row in _names_of(settings):
@@ -130,22 +134,19 @@ def _names_of(settings: Settings) -> Iterator[tuple[str, Row | None]]:
             yield alias, row
 
 
-def _own_addresses(virtualhost: VirtualHostConfig) -> tuple[Address, ...]:
-    return virtualhost.bind + virtualhost.bind_ssl
+def _own_addresses(owner: VirtualHostConfig | ServerConfig) -> tuple[Address, ...]:
+    return owner.bind + owner.bind_ssl
 
 
 def _check_reach(built: Built, settings: Settings, virtualhost: VirtualHostConfig) -> Iterator[Problem]:
-    if "bind" in settings.bad | built.server.bad:
+    if (settings.bad | built.server.bad) & set(_KEYS):
         return
-    if _own_addresses(virtualhost):
-        listeners = _own_addresses(virtualhost)
-    else:
-        listeners = built.config.server.bind + built.config.server.bind_ssl
-        if not listeners:
-            if any(_own_addresses(virtualhost) for virtualhost in built.config.virtualhosts):
-                message = "no listener reaches it: neither it nor [blastbeat] has a bind"
-                yield rows.problem_of(settings.section, message)
-            return
+    listeners = _own_addresses(virtualhost) or _own_addresses(built.config.server)
+    if not listeners:
+        if any(map(_own_addresses, built.config.virtualhosts)):
+            message = "no listener reaches it: neither it nor [blastbeat] has a bind or bind-ssl"
+            yield rows.problem_of(settings.section, message)
+        return
     ports = {address.port for address in listeners}
     if 0 in ports:
         return  # the system chooses the port

@@ -154,7 +154,10 @@ def find_difference(old: Config, new: Config) -> Difference:
 
 def is_same_virtualhost(old: VirtualHostConfig, new: VirtualHostConfig) -> bool:
     """True where both say the same, how clients speak on its addresses included."""
-    return old == new and _how_clients_speak(old.bind) == _how_clients_speak(new.bind)
+    return old == new and all(
+        _how_clients_speak(before) == _how_clients_speak(after)
+        for before, after in ((old.bind, new.bind), (old.bind_ssl, new.bind_ssl))
+    )
 
 
 def keep_until_restart(old: Config, new: Config) -> Config:

@@ -86,7 +86,7 @@ class VirtualHostConfig:
     certificate: str = ""
     key: str = ""
     client_ca: str = ""
-    client_verify: str = "off"  # or "optional", "required"
+    client_verify: str = ""  # or "off", "optional", "required"; see tls_settings.py
     cache: int = 0
     bandwidth: int = 0
     sessions: int = 0
@@ -174,6 +174,8 @@ class ServerConfig:
     zmq: tuple[str, ...] = ()
     certificate: str = ""
     key: str = ""
+    client_ca: str = ""
+    client_verify: str = ""
     ping_freq: float = 3.0
     stats_freq: float = 60.0
     uid: str = ""

@@ -10,6 +10,7 @@ from functools import partial
 from blastbeat.config.model import GIB, KIB, MIB
 from blastbeat.config.names import AddressKind, DriverKind, EndpointKind, NetworkKind
 from blastbeat.config.option import PLUGINS, SERVER, Option
+from blastbeat.config.tls_options import SERVER_TLS_OPTIONS
 from blastbeat.config.values import SIZE, TIME, Account, Choice, Count, LogTarget, Path, SocketPath, Words
 
 DAY = 86400.0
@@ -32,22 +33,11 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "bind-ssl",
         AddressKind(is_tls=True),
-        explanation="The same for HTTPS clients.",
+        explanation="The same for HTTPS clients; which certificate they see, the name they ask for decides.",
         example="0.0.0.0:8443",
         repeated=True,
     ),
-    _server(
-        "certificate",
-        Path(),
-        explanation="Certificate chain (PEM) for HTTPS where a virtualhost has none of its own.",
-        example="/etc/blastbeat/server.pem",
-    ),
-    _server(
-        "key",
-        Path(),
-        explanation="Private key (PEM) of `certificate`; needless where that file holds it too.",
-        example="/etc/blastbeat/server.key",
-    ),
+    *SERVER_TLS_OPTIONS,
     _server(
         "zmq",
         EndpointKind(),

@@ -11,7 +11,7 @@ from blastbeat.config.model import GIB, KIB, MIB
 from blastbeat.config.names import AddressKind, EndpointKind, HostKind, NodeKind, PluginKind
 from blastbeat.config.option import INHERITED, VIRTUALHOST, Option
 from blastbeat.config.server_options import DAY
-from blastbeat.config.tls_options import TLS_OPTIONS
+from blastbeat.config.tls_options import OWN_TLS_OPTIONS, TLS_OPTIONS
 from blastbeat.config.values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, ErrorPageKind, Path, Words
 from blastbeat.config.websocket_options import TOKEN, WEBSOCKET_OPTIONS
 
@@ -52,33 +52,7 @@ OWN_OPTIONS: tuple[Option, ...] = (
         repeated=True,
         unset="the server's",
     ),
-    _own(
-        "certificate",
-        Path(),
-        explanation="Certificate chain (PEM) of this virtualhost, chosen by SNI.",
-        example="/etc/blastbeat/example.org.pem",
-        unset="the server's",
-    ),
-    _own(
-        "key",
-        Path(),
-        explanation="Private key (PEM) of `certificate`.",
-        example="/etc/blastbeat/example.org.key",
-        unset="the server's",
-    ),
-    _own(
-        "client-ca",
-        Path(),
-        explanation="Certificates (PEM) of the authorities whose clients are let in.",
-        example="/etc/blastbeat/clients.pem",
-        unset="none",
-    ),
-    _own(
-        "client-verify",
-        Choice(("off", "optional", "required")),
-        explanation="Whether clients are asked for a certificate, and whether they must have one.",
-        example="off",
-    ),
+    *OWN_TLS_OPTIONS,
     _own(
         "zmq",
         EndpointKind(),

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blastbeat.config.model import Address, Config, ServerConfig, VirtualHostConfig
+from blastbeat.config.tls_settings import NOBODY, tls_settings
 from blastbeat.errors import BlastBeatError, ConfigError, Problem
 from blastbeat.vhosts import HostTable
 
@@ -33,13 +34,10 @@ class TlsFiles:
     @classmethod
     def of(cls, server: ServerConfig, virtualhost: VirtualHostConfig | None = None) -> TlsFiles | None:
         """Those of a virtualhost, or of the server itself; None where there is no certificate."""
-        if virtualhost is None:
-            return cls(server.certificate, server.key) if server.certificate else None
-        own = (virtualhost.certificate, virtualhost.key) if virtualhost.certificate else None
-        certificate, key = own or (server.certificate, server.key)
-        if not certificate:
+        found = tls_settings(virtualhost or NOBODY, server)
+        if not found.certificate:
             return None
-        return cls(certificate, key, virtualhost.client_ca, virtualhost.client_verify)
+        return cls(found.certificate, found.key, found.client_ca, found.client_verify)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ import pytest
 from tests.helpers.examine import Examine
 
 SERVER = '[blastbeat]\nbind = "127.0.0.1:8080"\nzmq = "tcp://127.0.0.1:5000"\n'
+B = '[vhost.b]\nnode = "n"\n'
 
 
 def told(examine_text: Examine, text: str) -> list[tuple[str, int, str]]:
@@ -46,20 +47,34 @@ def test_the_original_s_example(examine_text: Examine) -> None:
         (f"{SERVER}", [("warning", 1, "there is no virtualhost: every request will be answered 404")]),
         (
             '[blastbeat]\nzmq = "ipc://x"\n[vhost.a]\nnode = "n"\n',
-            [("error", 1, "nothing listens: there is no bind")],
+            [("error", 1, "nothing listens: there is neither bind nor bind-ssl")],
         ),
         (
             '[blastbeat]\nzmq = "ipc://x"\n[vhost.a]\nnode = "n"\nbind = "8081"\n[vhost.b]\nnode = "n"\n',
-            [("error", 6, "no listener reaches it: neither it nor [blastbeat] has a bind")],
+            [("error", 6, "no listener reaches it: neither it nor [blastbeat] has a bind or bind-ssl")],
         ),
         (
             f'{SERVER}[vhost.a]\nnode = "n"\nbind = "127.0.0.1:8081"\n',
             [("warning", 2, "no virtualhost is reachable here: each has addresses of its own")],
         ),
+        # HTTPS is enough to be reached.
+        (
+            f'{SERVER}[vhost."a:8443"]\nnode = "n"\nbind-ssl = "127.0.0.1:8443"\ncertificate = "x"\n{B}',
+            [],
+        ),
+        (
+            f'{SERVER}[vhost."a:81"]\nnode = "n"\nbind-ssl = "127.0.0.1:8443"\ncertificate = "x"\n{B}',
+            [("warning", 4, "no listener has port 81 (those that reach this virtualhost: 8443)")],
+        ),
     ],
 )
 def test_listeners(examine_text: Examine, text: str, expected: list[tuple[str, int, str]]) -> None:
     assert told(examine_text, text) == expected
+
+
+def test_https_alone_is_enough(examine_text: Examine) -> None:
+    text = '[blastbeat]\nbind-ssl="8443"\ncertificate="x"\nzmq="ipc://x"\n[vhost.a]\nnode="n"\n'
+    assert told(examine_text, text) == []
 
 
 def test_a_bad_bind_is_one_problem(examine_text: Examine) -> None:
@@ -70,7 +85,8 @@ def test_a_bad_bind_is_one_problem(examine_text: Examine) -> None:
 
 def test_an_address_is_plain_or_not(examine_text: Examine) -> None:
     found = told(
-        examine_text, f'{SERVER}bind-ssl = ["127.0.0.1:1", "127.0.0.1:8080"]\n[vhost.a]\nnode = "n"\n'
+        examine_text,
+        f'{SERVER}bind-ssl = ["127.0.0.1:1", "127.0.0.1:8080"]\ncertificate = "x"\n[vhost.a]\nnode = "n"\n',
     )
 
     assert [(severity, line) for severity, line, _ in found] == [("error", 4)]

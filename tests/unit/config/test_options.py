@@ -22,7 +22,6 @@ NOT_ACTIVE = {
     "websocket-max-message",
     "websocket-compression",
     "websocket-window-bits",
-    "https-redirect",
 }
 
 

@@ -12,6 +12,7 @@ from collections.abc import Callable, Coroutine
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from blastbeat import max_forwards
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason
 from blastbeat.exchange import Exchange
@@ -69,6 +70,11 @@ class Admission:
             elif virtualhost.needs_view:
                 guard_path(exchange.request)
             self._check_size(exchange, virtualhost)
+            if exchange.head.method in max_forwards.METHODS:
+                answer = max_forwards.check_method(exchange.request, virtualhost.config.trace)
+                if answer is not None:
+                    stream.answer(answer, CloseReason.COMPLETE, "it was to go no further")
+                    return
             if exchange.head.upgrade:
                 check_handshake(exchange, virtualhost)
         except ClientError as error:

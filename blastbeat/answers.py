@@ -34,6 +34,10 @@ def reason_phrase(status: int) -> bytes:
     return REASONS.get(status, b"")
 
 
+ALLOW = b"GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
+"""What a 405, and an OPTIONS that goes no further, say; which an application takes is for it to say."""
+
+
 def error_answer(
     stream_id: int,
     status: int,
@@ -59,6 +63,8 @@ def error_answer(
     headers: Headers = [(b"Content-Type", content_type), (b"Cache-Control", b"no-store")]
     if status == 503:
         headers.append((b"Retry-After", b"%d" % retry_after))
+    elif status == 405:
+        headers.append((b"Allow", ALLOW))
     elif status == 426:
         # RFC 6455 §4.4: names the version we speak. The Upgrade field beside it is the driver's.
         headers.append((b"Sec-WebSocket-Version", b"13"))

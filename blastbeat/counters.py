@@ -10,7 +10,7 @@ from __future__ import annotations
 from blastbeat.events import CloseReason
 from blastbeat.tally import Tallies
 
-ANSWERS = (400, 403, 404, 408, 413, 414, 417, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505)
+ANSWERS = (400, 403, 404, 405, 408, 413, 414, 417, 421, 426, 429, 431, 500, 501, 502, 503, 504, 505)
 
 COUNTERS: dict[str, str] = {
     # messages from nodes

@@ -26,6 +26,7 @@ LEVELS = {
     "blastbeat.verdicts": 1,
     "blastbeat.drivers": 1,
     "blastbeat.handshake": 1,
+    "blastbeat.max_forwards": 1,
     "blastbeat.interfaces": 1,
     "blastbeat.gates": 1,
     "blastbeat.config": 1,

@@ -110,6 +110,7 @@ class VirtualHostConfig:
     linger_time: float = 5.0
     retry_buffer: int = 64 * KIB
     retry_methods: tuple[str, ...] = ("GET", "HEAD", "OPTIONS")
+    trace: bool = False
     half_close: str = "end"  # or "finish"
     path_info: str = "decoded"  # or "raw"
     max_hops: int = 10

@@ -12,7 +12,18 @@ from blastbeat.config.names import AddressKind, EndpointKind, HostKind, NodeKind
 from blastbeat.config.option import INHERITED, VIRTUALHOST, Option
 from blastbeat.config.server_options import DAY
 from blastbeat.config.tls_options import OWN_TLS_OPTIONS, TLS_OPTIONS
-from blastbeat.config.values import RATE, SIZE, SIZE_IN_MIB, TIME, Choice, Count, ErrorPageKind, Path, Words
+from blastbeat.config.values import (
+    RATE,
+    SIZE,
+    SIZE_IN_MIB,
+    TIME,
+    Choice,
+    Count,
+    ErrorPageKind,
+    Flag,
+    Path,
+    Words,
+)
 from blastbeat.config.websocket_options import TOKEN, WEBSOCKET_OPTIONS
 
 _own = partial(Option, scope=VIRTUALHOST)
@@ -283,6 +294,12 @@ INHERITED_OPTIONS: tuple[Option, ...] = (
         explanation="A file that is the body of a 503 while no node is there, rather than a limit reached.",
         example="/srv/pages/offline.html",
         unset="as `error-page` says for 503",
+    ),
+    _inherited(
+        "trace",
+        Flag(),
+        explanation="Requests with the method TRACE go to the node; else they are answered 405.",
+        example="no",
     ),
     _inherited(
         "half-close",

@@ -97,6 +97,8 @@ class Http1Writer:
                 lines.append(b"Transfer-Encoding: chunked\r\n")
             else:
                 self._closing = True
+        if head.status == 426:  # RFC 9110 §15.5.22 and §7.8; whoever answers it speaks of WebSockets
+            lines.append(b"Upgrade: websocket\r\nConnection: Upgrade\r\n")
         if self._closing:
             lines.append(b"Connection: close\r\n")
         elif not self._is_http11:

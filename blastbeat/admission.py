@@ -76,7 +76,7 @@ class Admission:
                     stream.answer(answer, CloseReason.COMPLETE, "it was to go no further")
                     return
             if exchange.head.upgrade:
-                check_handshake(exchange, virtualhost)
+                check_handshake(exchange, virtualhost, self._dispatcher.counters)
         except ClientError as error:
             stream.fail(error.status, CloseReason.REFUSED, error.reason)
             return

@@ -77,12 +77,14 @@ COUNTERS: dict[str, str] = {
     "tls.failed.malformed": "clients that sent what is no TLS",
     "tls.failed.stop": "handshakes that the server's stop cut short",
     # WebSockets
+    "websockets.refused.version": "handshakes of another version than 13",
+    "websockets.refused.origin": "handshakes from pages that `websocket-origins` does not name",
     "websockets.opened": "handshakes accepted",
     "websockets.closed": "WebSockets that ended",
     "websockets.failed": "WebSockets whose client broke the protocol or sent too large a message",
     "websockets.silent": "WebSockets whose client did not answer a ping within `websocket-ping`",
-    "websockets.messages.in": "messages of WebSocket clients, counted when their exchange is over",
-    "websockets.messages.out": "messages for WebSocket clients, likewise",
+    "websockets.messages.in": "messages of WebSocket clients",
+    "websockets.messages.out": "messages for WebSocket clients",
     # sessions
     "sessions.opened": "sessions pinned to an instance",
     "sessions.closed": "sessions that ended",

@@ -110,10 +110,7 @@ class Dispatcher:
         counters["bytes.in"] += exchange.bytes_in
         counters["bytes.out"] += exchange.bytes_out
         tallies, virtualhost = counters.tallies, stream.virtualhost
-        if exchange.status == 101:
-            counters["websockets.messages.in"] += exchange.messages_in
-            counters["websockets.messages.out"] += exchange.messages_out
-        else:  # an open WebSocket says nothing of how fast anybody answers
+        if exchange.status != 101:  # an open WebSocket says nothing of how fast anybody answers
             tallies.durations.add(now - exchange.started)
         # A request without a virtualhost may follow one that had one.
         tally = virtualhost.tally if virtualhost is not None and exchange.virtualhost else tallies.unmatched

@@ -145,6 +145,9 @@ class Exchange:
             self.hops,
             self.route,
             _user_of(request),
+            self.close_code,
+            self.messages_in,
+            self.messages_out,
         )
 
 

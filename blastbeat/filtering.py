@@ -122,16 +122,19 @@ def filter_data(
 def filter_message(
     exchange: Exchange, virtualhost: VirtualHost | None, direction: str, size: int
 ) -> CloseReason | None:
-    """A WebSocket message passed: the first filter that wants the session ended says why."""
+    """A WebSocket message passed: the first filter that wants the session ended says why.
+    One that raises may have wanted that too."""
     assert exchange.view is not None and virtualhost is not None
     for each in virtualhost.watches_messages:
         try:
             reason = each.on_message(exchange.view, direction, size)
+            if reason is not None and not isinstance(reason, CloseReason):
+                raise TypeError(f"{reason!r} is no CloseReason")
         except Exception:
             log.exception("filter %r failed", each, extra=exchange.log_fields())
-            continue
+            return CloseReason.PLUGIN_ERROR
         if reason is not None:
-            return reason if isinstance(reason, CloseReason) else CloseReason.REFUSED
+            return reason
     return None
 
 
@@ -193,7 +196,10 @@ def _checked_head(changed: object, head: ResponseHead) -> ResponseHead:
     """`changed` with the framing of `head`: a filter changes what is said of the body, not the body."""
     if not isinstance(changed, ResponseHead):
         raise TypeError(f"{changed!r} is no ResponseHead")
-    if not 200 <= changed.status <= 599 or changed.status != head.status and _is_bodyless(changed, head):
+    is_kept = changed.status == head.status == 101
+    if not is_kept and (
+        not 200 <= changed.status <= 599 or (changed.status != head.status and _is_bodyless(changed, head))
+    ):
         raise ValueError(f"the status can't become {changed.status}")
     known = set(head.headers)  # those were checked where they came from
     if not all(field in known or is_field(*field) for field in changed.headers):
@@ -205,7 +211,7 @@ def _checked_head(changed: object, head: ResponseHead) -> ResponseHead:
 
 def _is_bodyless(changed: ResponseHead, head: ResponseHead) -> bool:
     """Either has a status that says by itself that no body follows."""
-    return not BODYLESS_STATUSES.isdisjoint((changed.status, head.status))
+    return head.status == 101 or not BODYLESS_STATUSES.isdisjoint((changed.status, head.status))
 
 
 def routed(request: Request, route: Route) -> Request:

@@ -20,6 +20,7 @@ from blastbeat.events import (
     NodeData,
     NodeEnd,
     NodeHead,
+    NodeMessage,
     NodeRetry,
     ResponseHead,
     SessionEvent,
@@ -119,7 +120,7 @@ class ResponseSide:
     def _dropped(self, event: SessionEvent) -> None:
         if isinstance(event, NodeData) and not len(event.data):
             return  # an empty `body` is nothing (§4)
-        if isinstance(event, NodeData | NodeChunk) and self.state is not State.CLOSED:
+        if isinstance(event, NodeData | NodeChunk | NodeMessage) and self.state is not State.CLOSED:
             self._grant.used(len(event.data))  # credit was used up for it all the same
         self._counters.add("messages.dropped.leftover")
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from blastbeat import failover, overdue
+from blastbeat import answering, failover, overdue
 from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
@@ -18,7 +18,6 @@ from blastbeat.exchange import NO_HEAD, Exchange
 from blastbeat.filtering import begin_response, filter_data
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
-from blastbeat.own_answers import answer_error, answer_for_plugin, find_page
 from blastbeat.progress import WAITING, Phase, Progress
 from blastbeat.session import Session
 from blastbeat.upgradable import Upgradable
@@ -116,9 +115,9 @@ class Stream(Upgradable):
             if exchange.head.chunked and self.session is not None:
                 self.session.upload.data(b"")
             if exchange.response_done:
-                self._finish()
+                self.finish()
         elif self.phase is Phase.ANSWERED:
-            self._finish()
+            self.finish()
 
     def request_refused(self, status: int, reason: str, close: CloseReason) -> None:
         """What the client sent can't be understood, or took too long: 4xx where nothing was sent yet."""
@@ -131,6 +130,8 @@ class Stream(Upgradable):
 
     def client_left(self, reason: CloseReason = CloseReason.CLIENT_LEFT, detail: str = "") -> None:
         """The client is gone, or was given up: nothing reaches it any more."""
+        if self.phase is Phase.UPGRADED:
+            return self.websocket_lost(reason, detail)
         self.phase = Phase.CLOSED
         self.drop_session(reason)
         self.report(reason, detail)
@@ -186,39 +187,17 @@ class Stream(Upgradable):
         if exchange.status and exchange.response_done:
             exchange.close_after = True
             exchange.reason, exchange.detail = reason, detail
-            self._finish()
+            self.finish()
         elif exchange.status:
             self._cut(reason, detail)
         else:
-            self._dispatcher.counters.add(f"answers.{status}")
-            page = find_page(exchange, self.virtualhost, self._dispatcher.pages, status)
-            answered = answer_error(exchange, status, detail, self._dispatcher.is_stopping, page)
-            self._send_answer(exchange, *answered, reason, detail)
+            answering.send_error(self, self._dispatcher, exchange, status, reason, detail)
 
     def answer(self, answer: Answer, reason: CloseReason, detail: str = "") -> None:
         """A plugin's response instead of a node's."""
         exchange = self.exchange
         if exchange is not None:
-            self._dispatcher.counters.add("answers.plugin")
-            page = find_page(exchange, self.virtualhost, self._dispatcher.pages, answer.status)
-            answered = answer_for_plugin(exchange, answer, self._dispatcher.is_stopping, page)
-            self._send_answer(exchange, *answered, reason, detail)
-
-    def _send_answer(
-        self, exchange: Exchange, head: ResponseHead, body: bytes, reason: CloseReason, detail: str
-    ) -> None:
-        exchange.reason, exchange.detail = reason, detail
-        if exchange.passed:
-            head = begin_response(exchange, self.virtualhost, self.client, head)
-        self.client.send_head(head)
-        if body:
-            self.client.send_data(body)
-        if self.exchange is not exchange:
-            return  # the client had too much waiting already, and was given up
-        self.client.send_end()
-        self.phase = Phase.ANSWERED
-        if exchange.close_after or exchange.request_read:
-            self._finish()
+            answering.send_answer(self, self._dispatcher, exchange, answer, reason, detail)
 
     # ------------------------------------------------------------ the session answers (ResponseOwner)
 
@@ -240,7 +219,7 @@ class Stream(Upgradable):
     def response_complete(self) -> None:
         assert self.exchange is not None
         if self.exchange.request_read:
-            self._finish()
+            self.finish()
         else:
             self.exchange.kept_bytes = 0
             self.progress.responded = self.progress.moved
@@ -287,7 +266,7 @@ class Stream(Upgradable):
         self.phase = Phase.CLOSED
         self.client.cut()
 
-    def _finish(self) -> None:
+    def finish(self) -> None:
         """Request and response are complete."""
         exchange, session = self.exchange, self.session
         assert exchange is not None

@@ -47,6 +47,10 @@ class Upgradable:
         """The connection is done with it; `code` and `text` are those of its close frame."""
         upgrading.over(cast("Stream", self), self._dispatcher, reason, code, text, detail)
 
+    def websocket_lost(self, reason: CloseReason, detail: str) -> None:
+        """The client is gone, without a close frame that anybody knows of."""
+        upgrading.lost(cast("Stream", self), self._dispatcher, reason, detail)
+
     def websocket_ended(self, reason: CloseReason, detail: str) -> None:
         """Session and exchange are over."""
         stream = cast("Stream", self)

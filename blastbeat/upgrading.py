@@ -20,37 +20,46 @@ from blastbeat.handshake import (
     offered_protocols,
     speaks_our_version,
 )
-from blastbeat.headers import field_value, field_values, without
+from blastbeat.headers import field_items, field_value, field_values, without
 from blastbeat.interfaces import WebSocketOptions
 from blastbeat.progress import Phase
 from blastbeat.virtualhost import VirtualHost
 
 if TYPE_CHECKING:
+    from blastbeat.client import WebSocketClient
+    from blastbeat.counters import Counters
     from blastbeat.dispatcher import Dispatcher
     from blastbeat.stream import Stream
 
+_PROTOCOL = b"sec-websocket-protocol"
 GOING_AWAY, POLICY, INTERNAL_ERROR, RESTART = 1001, 1008, 1011, 1012
 VANISHED = 1006
 
 CODES = {
+    CloseReason.CLIENT_LEFT: VANISHED,
     CloseReason.NODE_GONE: RESTART,
+    CloseReason.NODE_DRAIN: RESTART,
     CloseReason.SERVER_STOP: RESTART,
     CloseReason.IDLE_TIMEOUT: GOING_AWAY,
     CloseReason.LIMIT: POLICY,
     CloseReason.SLOW_CLIENT: POLICY,
+    CloseReason.WRITE_TIMEOUT: POLICY,
+    CloseReason.MEMORY: POLICY,
     CloseReason.REFUSED: POLICY,
 }
 """Close codes by the reason of a session's end; any other is 1011."""
 
 
-def check_handshake(exchange: Exchange, virtualhost: VirtualHost) -> None:
+def check_handshake(exchange: Exchange, virtualhost: VirtualHost, counters: Counters) -> None:
     """Raises ClientError: 426 for another version than ours, 403 for a page that may not."""
     headers = exchange.head.headers
     if not speaks_our_version(headers):
+        counters.add("websockets.refused.version")
         raise ClientError(426, "the one version of WebSockets spoken here is 13")
     assert exchange.request is not None
     allowed = virtualhost.websocket_origins
     if not is_origin_allowed(headers, exchange.head.authority, exchange.request.scheme, allowed):
+        counters.add("websockets.refused.origin")
         virtualhost.tally.hit("websocket-origins")
         raise ClientError(403, "pages of this origin may open no WebSocket here")
 
@@ -75,21 +84,29 @@ def accepted_by_node(stream: Stream, dispatcher: Dispatcher, head: NodeHead) -> 
     """The node answers 101; what its head says besides goes to the client."""
     exchange = stream.exchange
     assert exchange is not None
-    protocol = field_value(head.headers, b"sec-websocket-protocol")
+    chosen = [value for value in field_values(head.headers, _PROTOCOL) if value]
     if not exchange.head.upgrade or not is_node_to_accept(stream):
         detail = "101 from the node, but nobody asked for an upgrade"
         stream.response_failed(CloseReason.NODE_ERROR, detail)
-    elif protocol is not None and protocol not in offered_protocols(exchange.head.headers):
+    elif len(chosen) > 1 or not set(chosen) <= set(offered_protocols(exchange.head.headers)):
         stream.response_failed(CloseReason.NODE_ERROR, "the node chose a subprotocol that was not offered")
     else:
         if len(head.body):
             dispatcher.counters.add("messages.dropped.leftover")
-        _upgrade(stream, dispatcher, without(head.headers, OWN_FIELDS))
+        _upgrade(stream, dispatcher, _passed_on(head.headers))
+
+
+def _passed_on(headers: Headers) -> Headers:
+    """The fields of a 101 that are its client's business."""
+    named = frozenset(field_items(headers, b"connection"))
+    kept = without(headers, OWN_FIELDS | named)
+    return [(name, value) for name, value in kept if value or name.lower() != _PROTOCOL]
 
 
 def _upgrade(stream: Stream, dispatcher: Dispatcher, headers: Headers) -> None:
     exchange, session, policy = stream.exchange, stream.session, stream.policy
-    assert exchange is not None and session is not None
+    virtualhost = stream.virtualhost
+    assert exchange is not None and session is not None and virtualhost is not None
     head = ResponseHead(exchange.head.stream_id, 101, b"Switching Protocols", headers, None, bodyless=True)
     exchange.status = 101
     exchange.answered_at = stream.progress.moved
@@ -114,6 +131,7 @@ def _upgrade(stream: Stream, dispatcher: Dispatcher, headers: Headers) -> None:
     stream.phase = Phase.UPGRADED
     session.upgraded(websocket, exchange)
     dispatcher.counters.add("websockets.opened")
+    virtualhost.count.add_websockets(1)
     dispatcher.notice(dispatcher.lifecycle.session_upgraded, session, None)
     if dispatcher.is_stopping:
         close(stream, dispatcher, CloseReason.SERVER_STOP, RESTART, b"", "the server stops")
@@ -130,6 +148,7 @@ def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_te
     size = len(data)
     exchange.bytes_in += size
     exchange.messages_in += 1
+    dispatcher.counters["websockets.messages.in"] += 1
     if exchange.view is not None and not _pass_filters(stream, dispatcher, exchange, "in", size):
         return
     is_binary = not is_text and "binary" in session.instance.capabilities
@@ -139,6 +158,7 @@ def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_te
 def message_passed(stream: Stream, dispatcher: Dispatcher, size: int) -> None:
     """A message went to the client."""
     exchange = stream.exchange
+    dispatcher.counters["websockets.messages.out"] += 1
     if exchange is not None and exchange.view is not None:
         _pass_filters(stream, dispatcher, exchange, "out", size)
 
@@ -151,7 +171,10 @@ def _pass_filters(
     if reason is None:
         filter_data(exchange, stream.virtualhost, stream.client, direction, size)
         return True
-    close(stream, dispatcher, reason, POLICY, b"", "a filter ended it")
+    if reason is CloseReason.PLUGIN_ERROR:
+        end(stream, dispatcher, reason, "a filter failed")
+    else:
+        close(stream, dispatcher, reason, POLICY, b"", "a filter ended it")
     return False
 
 
@@ -172,6 +195,11 @@ def end(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, detail: str
     close(stream, dispatcher, reason, CODES.get(reason, INTERNAL_ERROR), b"", detail)
 
 
+def lost(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, detail: str) -> None:
+    """The connection is gone: for a reason of its own, or its client vanished."""
+    over(stream, dispatcher, reason, CODES.get(reason, INTERNAL_ERROR), b"", detail)
+
+
 def over(
     stream: Stream, dispatcher: Dispatcher, reason: CloseReason, code: int, text: bytes, detail: str
 ) -> None:
@@ -181,13 +209,11 @@ def over(
     exchange.close_code = code
     exchange.response_done = reason in _ORDERLY
     dispatcher.counters.add("websockets.closed")
+    if stream.virtualhost is not None:
+        stream.virtualhost.count.add_websockets(-1)
     if session is not None:
         session.ending = b"%d %b" % (code, text) if text else b"%d" % code
     stream.websocket_ended(reason, detail)
 
 
 _ORDERLY = frozenset({CloseReason.COMPLETE, CloseReason.NODE_END})
-
-
-if TYPE_CHECKING:
-    from blastbeat.client import WebSocketClient

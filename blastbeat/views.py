@@ -118,7 +118,9 @@ class ExchangeView(NamedTuple):
     """The figures of one request, when it is over. Times are wall-clock seconds, durations seconds; bytes are
     payload. `status` 0: nothing was answered. `virtualhost` and `identity` are empty where it did not get
     there. `remote_addr` and `remote_port` are the client's as nodes are told them; the port is 0
-    where a proxy did not tell. `hops` counts the instances it went on to after the first."""
+    where a proxy did not tell. `hops` counts the instances it went on to after the first. Of a WebSocket
+    (`status` 101) bytes are those of its messages, and `close_code` says how it was closed (1005: by the
+    client, without a code; 1006: it vanished); of anything else it is 0."""
 
     started_at: float
     remote_addr: str
@@ -142,6 +144,9 @@ class ExchangeView(NamedTuple):
     hops: int
     route: str = ""  # the name of the virtualhost's route that took it, if one did
     user: bytes = b""  # REMOTE_USER, where an authenticator told
+    close_code: int = 0
+    messages_in: int = 0
+    messages_out: int = 0
 
 
 class LineLog(Protocol):

@@ -28,13 +28,15 @@ class Select(Protocol):
 
 
 class SessionCount:
-    """How many sessions of a virtualhost are open, those of its routes among them: what a route counts, its
-    virtualhost, `whole`, counts too. An object of its own, to outlive a reload of the configuration."""
+    """How many sessions of a virtualhost are open, and how many of these are WebSockets, those of its routes
+    among them: what a route counts, its virtualhost, `whole`, counts too. An object of its own, to outlive a
+    reload of the configuration."""
 
-    __slots__ = ("__weakref__", "_routes", "_whole", "open")
+    __slots__ = ("__weakref__", "_routes", "_whole", "open", "websockets")
 
     def __init__(self, whole: SessionCount | None = None) -> None:
         self.open = 0
+        self.websockets = 0
         self._whole = whole
         self._routes: WeakValueDictionary[str, SessionCount] | None = None
 
@@ -52,6 +54,12 @@ class SessionCount:
         self.open += number
         if self._whole is not None:
             self._whole.open += number
+
+    def add_websockets(self, number: int) -> None:
+        """So many more that are WebSockets; -1 for one that is over."""
+        self.websockets += number
+        if self._whole is not None:
+            self._whole.websockets += number
 
 
 class VirtualHost:

@@ -103,6 +103,8 @@ class WebSocketSide:
 
     def malformed(self, detail: str) -> None:
         """An encoder refused the body of a message."""
+        if self.state is ResponseState.CLOSED:
+            return
         self._owner.close_websocket(CloseReason.NODE_ERROR, INTERNAL_ERROR, b"", detail)
 
     def close(self) -> None:
@@ -115,9 +117,10 @@ class WebSocketSide:
         exchange = self._exchange
         exchange.bytes_out += size
         exchange.messages_out += 1
-        self._grant.used(size)
         self._client.send_message(data, not event.is_binary and _is_utf8(data))
-        self._owner.message_passed(size)
+        if self.state is ResponseState.STREAMING:  # else the client turned out to be gone
+            self._grant.used(size)
+            self._owner.message_passed(size)
 
     def _on_end(self, event: NodeEnd) -> None:
         code, text = parse_end(event.detail)

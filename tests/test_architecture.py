@@ -66,6 +66,7 @@ LEVELS = {
     "blastbeat.node_log": 5,
     "blastbeat.holding": 6,
     "blastbeat.overdue": 6,
+    "blastbeat.answering": 6,
     "blastbeat.upgrading": 6,
     "blastbeat.upgradable": 6,
     "blastbeat.routes": 5,

@@ -14,7 +14,7 @@ from blastbeat.config.values import SIZE, TIME, Choice, Count, Words
 TOKEN = r"[A-Za-z0-9!#$%&'*+.^_`|~-]+"
 _ORIGIN = r"\*|same|https?://[A-Za-z0-9.:\[\]*_-]+"
 
-_websocket = partial(Option, scope=INHERITED, active=False)
+_websocket = partial(Option, scope=INHERITED)
 
 WEBSOCKET_OPTIONS: tuple[Option, ...] = (
     _websocket(

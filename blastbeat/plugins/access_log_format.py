@@ -26,6 +26,7 @@ def format_combined(view: ExchangeView) -> str:
         f" request_id={escape_word(view.request_id)}"
         + (f" route={_word(view.route)}" if view.route else "")
         + (f" hops={view.hops}" if view.hops else "")
+        + (_websocket(view, " close_code={} messages_in={} messages_out={}") if view.close_code else "")
         + (f' host="{host}"' if host != view.virtualhost else "")
         + (f' detail="{escape(to_bytes(view.detail))}"' if view.detail else "")
     )
@@ -50,12 +51,17 @@ def format_json(view: ExchangeView) -> str:
         + (f',"request_id":{json_string(view.request_id)}' if view.request_id else "")
         + (f',"route":{_quoted(view.route)}' if view.route else "")
         + (f',"host":{json_string(view.host)}' if view.host else "")
+        + (_websocket(view, ',"close_code":{},"messages_in":{},"messages_out":{}') if view.close_code else "")
         + (f',"user":{json_string(view.user)}' if view.user else "")
         + (f',"referer":{json_string(view.referer)}' if view.referer else "")
         + (f',"user_agent":{json_string(view.user_agent)}' if view.user_agent else "")
         + (f',"detail":{json_string(view.detail)}' if view.detail else "")
         + "}"
     )
+
+
+def _websocket(view: ExchangeView, template: str) -> str:
+    return template.format(view.close_code, view.messages_in, view.messages_out)
 
 
 # Names of virtualhosts, routes and instances: few, and short by what they are.

@@ -219,6 +219,7 @@ class Recorder:
 
     def __init__(self) -> None:
         self.opened: list[SessionView] = []
+        self.upgraded: list[SessionView] = []
         self.retried: list[SessionView] = []
         self.closed: list[SessionView] = []
         self.exchanges: list[ExchangeView] = []
@@ -229,6 +230,7 @@ class Recorder:
     def lifecycle(self) -> Lifecycle:
         return Lifecycle(
             session_opened=self.opened.append,
+            session_upgraded=self.upgraded.append,
             session_retried=self.retried.append,
             session_closed=self.closed.append,
             exchange_closed=self.exchanges.append,

@@ -27,6 +27,8 @@ LINE = re.compile(
     r" duration=\d+\.\d{6} node_duration=\d+\.\d{6} bytes_in=\d+ port=\d+"
     r" close_reason=(?P<close_reason>[a-z-]+) request_id=(?P<request_id>\S+)"
     r"(?: route=(?P<route>\S+))?(?: hops=(?P<hops>\d+))?"
+    r"(?: close_code=(?P<close_code>\d{4}) messages_in=(?P<messages_in>\d+)"
+    r" messages_out=(?P<messages_out>\d+))?"
     rf"(?: host=(?P<host>{QUOTED}))?(?: detail=(?P<detail>{QUOTED}))?"
 )
 
@@ -82,6 +84,14 @@ def test_everything_there_can_be_is_told() -> None:
     found = read_json(**told, host=b"other.example")
     assert (found["route"], found["hops"], found["detail"]) == ("/api", 2, "why")
     assert (found["referer"], found["user"], found["host"]) == ("http://a/", "ann", "other.example")
+
+
+def test_a_websocket_has_a_close_code_and_messages() -> None:
+    told: dict[str, Any] = {"status": 101, "close_code": 1006, "messages_in": 2, "messages_out": 0}
+    line, found = read_text(**told), read_json(**told)
+    for name in ("close_code", "messages_in", "messages_out"):
+        assert line[name] == str(told[name]) and found[name] == told[name]
+    assert "messages_in" not in read_json()
 
 
 def test_the_line_of_a_404_names_the_host_asked_for() -> None:
@@ -166,7 +176,11 @@ def test_whatever_comes_makes_one_json_object(values: dict[str, Any]) -> None:
             value.encode("utf-8")  # no lone surrogate
 
 
-NUMBERS = {"port", "status", "bytes_in", "bytes_out", "duration", "node_duration", "hops"}
+NUMBERS = {"port", "status", "bytes_in", "bytes_out", "duration", "node_duration", "hops"} | {
+    "close_code",
+    "messages_in",
+    "messages_out",
+}
 
 
 # ---------------------------------------------------------------- the reference page
@@ -234,7 +248,7 @@ def test_the_examples_of_the_page_are_what_is_written() -> None:
 
 def test_the_page_tells_every_field_and_its_type() -> None:
     rows = documented_fields("Access log, JSON")
-    everything = read_json(**BOUGHT | ORDERED | {"referer": b"http://a/"})
+    everything = read_json(**BOUGHT | ORDERED | {"referer": b"http://a/", "close_code": 1000})
     assert set(rows) == set(everything)
     for name, kind in rows.items():
         assert (kind == "number") is (name in NUMBERS), name

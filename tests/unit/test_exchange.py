@@ -61,6 +61,7 @@ def test_figures() -> None:
     exchange.answered_at = 1000.25
     exchange.virtualhost, exchange.identity, exchange.hops = "app.test", "app/1", 2
     exchange.status, exchange.bytes_in, exchange.bytes_out = 201, 7, 9
+    exchange.close_code, exchange.messages_in, exchange.messages_out = 1000, 3, 4
     exchange.reason, exchange.detail = CloseReason.NODE_END, "why"
     figures = exchange.figures(make_connection_view(remote_addr="192.0.2.7", remote_port=4711), 1000.5)
     assert figures._asdict() == {
@@ -86,6 +87,9 @@ def test_figures() -> None:
         "hops": 2,
         "route": "/api",
         "user": b"ann",
+        "close_code": 1000,
+        "messages_in": 3,
+        "messages_out": 4,
     }
 
 

@@ -13,16 +13,7 @@ from blastbeat.config.server_options import PLUGINS_OPTIONS, SERVER_OPTIONS
 from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
 
 ALL = (*SERVER_OPTIONS, *PLUGINS_OPTIONS, *OWN_OPTIONS, *INHERITED_OPTIONS, *ROUTING_OPTIONS)
-NOT_ACTIVE = {
-    "cache",
-    "websocket-protocols",
-    "websocket-accept",
-    "websocket-origins",
-    "websocket-ping",
-    "websocket-max-message",
-    "websocket-compression",
-    "websocket-window-bits",
-}
+NOT_ACTIVE = {"cache"}
 
 
 def attributes(owner: type[ServerConfig] | type[VirtualHostConfig] | type[RouteConfig]) -> set[str]:

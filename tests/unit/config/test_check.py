@@ -19,8 +19,7 @@ KNOWN = {
 
 
 def test_an_option_that_is_not_active_yet_is_a_note(examine_text: Examine) -> None:
-    config, problems = examine_text(f"{SERVER}{VHOST}cache = 64
-")
+    config, problems = examine_text(f"{SERVER}{VHOST}cache = 64\n")
 
     assert config is not None
     assert [(problem.severity, problem.line, problem.key, problem.message) for problem in problems] == [

@@ -7,10 +7,10 @@ RUNTIME := $(VENV)/.blastbeat-runtime
 DEV := $(VENV)/.blastbeat-dev
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint fix fuzz soak bench scale clean
+.PHONY: help demo test lint fix fuzz soak bench scale websockets clean
 
 help:  ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-6s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(RUNTIME)  ## a server and a node of its own; prints the address to open (PORT=N to choose)
 	$(BIN)/python -m blastbeat demo $(if $(PORT),--port $(PORT))
@@ -38,6 +38,9 @@ bench: $(DEV)  ## the plain GET: requests per second and the server's own CPU pe
 
 scale: $(DEV)  ## 10,000 connections and virtualhosts with 500 nodes at once: no error, and the memory of each
 	$(BIN)/python bench/scale.py $(ARGS)
+
+websockets: $(DEV)  ## 5,000 idle WebSockets: memory of each, CPU at rest, and what an echo costs
+	$(BIN)/python bench/websockets.py $(ARGS)
 
 clean:  ## everything these commands made, the environment too
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/results*

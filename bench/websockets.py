@@ -2,9 +2,9 @@
 
     python bench/websockets.py [--connections 5000] [--seconds 60] [--compression] [--messages 20000]
 
-All are opened, answer the server's pings, and are asked for an echo at the end, which each must give. Exit code
-1 where one was lost or wrong, or a bar of the project is missed: less than 1 % of a core at rest, and at most
-12 KiB for a connection without compression.
+All are opened, answer the server's pings, and are asked for an echo at the end, which each must give. Exit
+code 1 where one was lost or wrong, or a bar of the project is missed: less than 1 % of a core at rest, and at
+most 12 KiB for a connection without compression.
 """
 
 from __future__ import annotations

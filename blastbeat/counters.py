@@ -75,6 +75,7 @@ COUNTERS: dict[str, str] = {
     "tls.failed.client-certificate": "clients whose certificate was missing or not accepted",
     "tls.failed.alert": "clients that broke off the handshake, for instance over our certificate",
     "tls.failed.malformed": "clients that sent what is no TLS",
+    "tls.failed.broken": "connections that ended because what came behind the handshake was no TLS",
     "tls.failed.stop": "handshakes that the server's stop cut short",
     # WebSockets
     "websockets.refused.version": "handshakes of another version than 13",

@@ -21,6 +21,7 @@ EXCEPTIONS = {
     "blastbeat.config.server_options": "declarations; tests of the table as a whole read them",
     "blastbeat.upgradable": "hands on; the tests of `upgrading` and of connections go through it",
     "blastbeat.transport.client_link": "a base; the tests of both kinds of connections hold it",
+    "blastbeat.transport.tls_output": "a base; the tests of the transport hold it",
     "blastbeat.drivers": "declarations; the tests of drivers hold them to it",
     "blastbeat.config.tls_options": "declarations; tests of the table as a whole read them",
     "blastbeat.config.websocket_options": "declarations; tests of the table as a whole read them",

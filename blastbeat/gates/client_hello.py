@@ -24,37 +24,46 @@ class Malformed(Exception):
     """No hello, or none that names anybody."""
 
 
-def find_server_name(data: bytes) -> bytes | None:
-    """The name asked for, in lower case and without a dot at its end, ``b""`` for none; None while too little
-    of the hello is here. What was decided for some bytes does not change with those that follow."""
-    try:
-        hello = _join_records(data)
-        return None if hello is None else _name_in(_Reader(hello))
-    except Malformed:
-        return b""
+class HelloGate:
+    """Reads the beginning of one connection, in pieces as they come; each byte is looked at once, however
+    small the pieces and the records are."""
 
+    __slots__ = ("_message", "_rest")
 
-def _join_records(data: bytes) -> bytes | None:
-    """The first handshake message, out of as many records as it takes."""
-    message = bytearray()
-    position = 0
-    while position + 5 <= len(data):
-        size = int.from_bytes(data[position + 3 : position + 5], "big")
-        if data[position] != HANDSHAKE or not 0 < size <= _MAX_RECORD:
-            raise Malformed
-        message += data[position + 5 : position + 5 + size]
-        position += 5 + size
-        if message and message[0] != _CLIENT_HELLO:
-            raise Malformed
-        if len(message) >= 4:
-            length = int.from_bytes(message[1:4], "big")
-            if length > MAX_HELLO:
+    def __init__(self) -> None:
+        self._message = bytearray()
+        self._rest = b""  # of a record that is not whole
+
+    def receive(self, data: bytes) -> bytes | None:
+        """The name asked for, in lower case and without a dot at its end, ``b""`` for none; None while too
+        little of the hello is here. What was decided is not to be asked again."""
+        try:
+            self._take_records(self._rest + data)
+            message = self._message
+            if message and message[0] != _CLIENT_HELLO:
                 raise Malformed
-            if len(message) >= 4 + length:
-                return bytes(message[4 : 4 + length])
-    if len(data) > 2 * MAX_HELLO:  # in records of a byte each
-        raise Malformed
-    return None
+            if len(message) < 4:
+                return None
+            end = 4 + int.from_bytes(message[1:4], "big")
+            if end > MAX_HELLO:
+                raise Malformed
+            return _name_in(_Reader(bytes(message[4:end]))) if len(message) >= end else None
+        except Malformed:
+            return b""
+
+    def _take_records(self, data: bytes) -> None:
+        """Of the first handshake message, out of as many records as it takes."""
+        position = 0
+        while position + 5 <= len(data) and len(self._message) <= MAX_HELLO:
+            size = int.from_bytes(data[position + 3 : position + 5], "big")
+            if data[position] != HANDSHAKE or not 0 < size <= _MAX_RECORD:
+                raise Malformed
+            end = position + 5 + size
+            if end > len(data):
+                break
+            self._message += data[position + 5 : end]
+            position = end
+        self._rest = data[position:]
 
 
 class _Reader:

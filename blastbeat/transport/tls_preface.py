@@ -7,20 +7,25 @@ so; nobody else is answered by anything but TLS.
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from collections import deque
 from collections.abc import Callable
+from functools import partial
 from math import inf
 from typing import Any, cast
 
 from blastbeat.config.model import Address
 from blastbeat.forwarding import TlsFacts
-from blastbeat.gates.client_hello import HANDSHAKE, find_server_name
+from blastbeat.gates.client_hello import HANDSHAKE, HelloGate
 from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.context import ConnectionContext
-from blastbeat.transport.preface import Peer
+from blastbeat.transport.preface import Peer, plain_peer
 from blastbeat.transport.tls_contexts import LoadedContext
+from blastbeat.transport.tls_failures import FAILURES
 from blastbeat.transport.tls_transport import TlsTransport
+
+log = logging.getLogger(__name__)
 
 HANDSHAKES_PER_TURN = 8
 """Of the loop. One with an RSA key of 2048 bits takes a millisecond; requests have turns between."""
@@ -77,7 +82,9 @@ class TlsPreface(asyncio.Protocol):
         "_connections",
         "_context",
         "_due",
+        "_gate",
         "_is_over",
+        "_is_waiting",
         "_next_protocol",
         "_peer",
         "_rate_limit",
@@ -103,8 +110,10 @@ class TlsPreface(asyncio.Protocol):
         self._rate_limit = rate_limit
         self._peer = peer
         self._buffer = b""
+        self._gate = HelloGate()
         self._tls: TlsTransport | None = None
         self._is_over = False
+        self._is_waiting = False  # for its turn
         self._due = inf
 
     # ------------------------------------------------------------ asyncio.Protocol, until the hello is here
@@ -124,7 +133,7 @@ class TlsPreface(asyncio.Protocol):
         if self._buffer[0] != HANDSHAKE:
             self._refuse_plain()
             return
-        name = find_server_name(self._buffer)
+        name = self._gate.receive(data)
         if name is None:
             return
         table = self._context.tls
@@ -133,27 +142,36 @@ class TlsPreface(asyncio.Protocol):
             self._end("no-certificate")
             return
         hello, self._buffer = self._buffer, b""
-        self._is_over = True  # as far as these methods are concerned
+        self._is_over = self._is_waiting = True  # as far as these methods are concerned
         self._transport.pause_reading()  # what comes behind the hello waits for its turn
         self._context.handshakes.run(lambda: self._begin(loaded, name, hello))
 
     def eof_received(self) -> bool:
-        if not self._is_over:
+        if self._is_waiting or not self._is_over:
             self._end("left")
         return False
 
     def connection_lost(self, exc: Exception | None) -> None:
-        if not self._is_over:
+        if self._is_waiting or not self._is_over:
             self._count("left")
+        self._is_waiting = False
         self._gone()
 
     # ------------------------------------------------------------ the handshake
 
     def _begin(self, loaded: LoadedContext, name: bytes, hello: bytes) -> None:
-        if self._transport.is_closing():
+        if not self._is_waiting or self._transport.is_closing():
             return
+        self._is_waiting = False
+        context = self._context
         self._tls = TlsTransport(
-            self._transport, loaded.context, lambda tls: self._opened(tls, loaded, name), self._failed
+            context.loop,
+            self._transport,
+            loaded.context,
+            opened=lambda tls: self._opened(tls, loaded, name),
+            failed=self._failed,
+            run=context.handshakes.run,
+            broke=partial(context.counters.add, "tls.failed.broken"),
         )
         self._transport.resume_reading()
         self._tls.begin(hello)
@@ -168,19 +186,28 @@ class TlsPreface(asyncio.Protocol):
         facts = TlsFacts(name, subject, verified, (files.client_ca, files.client_verify))
         return self._next_protocol(self._peer, facts)
 
-    def _failed(self, tls: TlsTransport, why: str, detail: str) -> None:
-        self._count(why)
+    def _failed(self, why: str, detail: str) -> None:
+        self._count(why, detail)
         self._gone()
 
-    def _count(self, why: str) -> None:
+    def _count(self, why: str, detail: str = "") -> None:
+        """Not as a warning: whoever scans the internet would fill the log."""
         self._is_over = True
         self._context.counters.add(f"tls.failed.{why}")
+        if log.isEnabledFor(logging.INFO):
+            addr = (self._peer or plain_peer(self._transport))[0]
+            suppressed = self._rate_limit.allow((why, addr), self._context.clock.monotonic())
+            if suppressed is not None:
+                more = f"; {suppressed} more like it" if suppressed else ""
+                text = f"{FAILURES[why]}{f' ({detail})' if detail else ''}"
+                log.info("no TLS with %s on %s: %s%s", addr, self._address, text, more)
 
     def _gone(self) -> None:
         self._is_over, self.is_watched = True, False
         self._connections.discard(self)
 
     def _end(self, why: str) -> None:
+        self._is_waiting = False
         self._count(why)
         self._buffer = b""
         self._transport.abort()
@@ -205,11 +232,13 @@ class TlsPreface(asyncio.Protocol):
         self._transport.write_eof()
 
     def stop(self, at_once: bool) -> None:
-        """See `preface.Accepted`: nobody has asked for anything yet."""
+        """See `preface.Accepted`: nobody has asked for anything yet, or was told that it spoke plain HTTP."""
         if self._tls is not None:
-            self._tls.give_up("stop", "the server stops")
-        elif not self._is_over:
+            self._tls.give_up("stop", "")
+        elif self._is_waiting or not self._is_over:
             self._end("stop")
+        elif at_once:
+            self._transport.abort()
 
     # ------------------------------------------------------------ deadline (timers.Watched)
 
@@ -220,7 +249,7 @@ class TlsPreface(asyncio.Protocol):
         self._due = inf
         if self._tls is not None:
             self._tls.give_up("late", "")
-        elif not self._is_over:
+        elif self._is_waiting or not self._is_over:
             self._end("late")
         else:
             self._transport.abort()

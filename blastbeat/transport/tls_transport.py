@@ -1,263 +1,327 @@
-"""TLS between a socket's transport and the protocol above it: a transport of its own, over memory buffers.
+"""TLS between a socket's transport and a protocol, over two buffers in memory (`ssl.MemoryBIO`).
 
-Knows records and no requests. asyncio's own layer takes a buffer of 256 KiB for each connection, can't be
-handed bytes that were read already, and has no half-close.
+A transport towards the protocol, a protocol towards the socket. Knows no HTTP and no virtualhost. asyncio's
+own takes 256 KiB per connection, can't be handed bytes that were read before, and has no `write_eof`.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import ssl
 from collections.abc import Callable
 from typing import Any, cast
 
+from blastbeat.transport.tls_failures import why_failed
+from blastbeat.transport.tls_output import RECORD, State, TlsOutput
+
+PIECE, MAX_PIECES = 8, 16
+"""Records that are handed on together, and how often per turn of the loop: small ones cost as much as large
+ones."""
+
 MAX_HANDSHAKE = 128 * 1024
-"""Bytes a client may send before the handshake is done: a hello, and a chain of certificates."""
+"""Bytes of a client before the handshake is done; a chain of certificates may be long."""
 
-RECORDS_PER_TURN = 16
-"""Records that are read before others have their turn: 256 KiB at most."""
-
-WRITE_PIECE = 256 * 1024
-"""Bytes encrypted before they are handed on: what is in between is memory twice."""
-
-READ_SIZE = 16 * 1024  # of a record (RFC 8446 §5.1)
+MAX_UNASKED = 16 * 1024
+"""Bytes that TLS itself has to say (alerts, new keys) to a client that takes nothing."""
 
 
-class TlsTransport(asyncio.Transport, asyncio.Protocol):
-    """`opened` is called when the handshake is done, and says who is above; `failed` with a word of
-    FAILURES, once, when it does not come to that."""
+Opened = Callable[["TlsTransport"], asyncio.Protocol]
+Failed = Callable[[str, str], None]
+
+
+class TlsTransport(TlsOutput):
+    """Takes over `raw`, on which nothing was written yet; `begin` with what was read of it. `opened` is
+    called when the handshake is done, and says who is above; `failed` with a word of FAILURES and a detail,
+    once, when it does not come to that. `run` does steps of handshakes, some per turn; `broke` is called
+    where TLS fails behind the handshake."""
+
+    __slots__ = ("_broke", "_failed", "_handshake_size", "_is_due", "_is_held", "_opened", "_run")
 
     def __init__(
         self,
-        transport: asyncio.Transport,
+        loop: asyncio.AbstractEventLoop,
+        raw: asyncio.Transport,
         context: ssl.SSLContext,
-        opened: Callable[[TlsTransport], asyncio.Protocol],
-        failed: Callable[[TlsTransport, str, str], None],
+        *,
+        opened: Opened,
+        failed: Failed,
+        run: Callable[[Callable[[], None]], None],
+        broke: Callable[[], None],
     ) -> None:
-        super().__init__()
-        self._raw = transport
-        self._incoming, self._outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        self._tls = context.wrap_bio(self._incoming, self._outgoing, server_side=True)
-        self._opened = opened
-        self._failed: Callable[[TlsTransport, str, str], None] | None = failed
-        self._protocol: asyncio.Protocol | None = None
-        self._received = 0
-        self._is_paused = False
-        self._has_ended = False  # nothing more comes from the peer
-        self._is_shut = False  # our close_notify is sent
-        self._is_reading_soon = False
+        super().__init__(loop, raw, context)
+        # The first two are dropped with the handshake, and what they know with them.
+        self._opened: Opened | None = opened
+        self._failed: Failed | None = failed
+        self._run, self._broke = run, broke
+        self._handshake_size = 0
+        self._is_held = False  # the protocol wants no input
+        self._is_due = False  # the next step is scheduled
+        raw.set_protocol(cast(asyncio.Protocol, self))
 
-    # ------------------------------------------------------------ the socket's side (asyncio.Protocol)
-
-    def begin(self, data: bytes) -> None:
-        """Take the socket over; `data` is what was read of it already."""
-        self._raw.set_protocol(self)
-        self.data_received(data)
+    # ------------------------------------------------------------ towards the socket: asyncio.Protocol
 
     def data_received(self, data: bytes) -> None:
-        self._incoming.write(data)
-        if self._protocol is not None:
-            self._read()
-            return
-        self._received += len(data)
-        if self._received > MAX_HANDSHAKE:
-            self._fail("too-long", f"more than {MAX_HANDSHAKE} bytes before it was done")
-        elif self._failed is not None:
-            self._shake_hands()
+        if self._state is State.OPEN:
+            self._input = self._input + data if self._input else data
+            if not self._is_held and not self._is_due:
+                self._read()
+        elif self._state is State.HANDSHAKE:
+            self._input = self._input + data if self._input else data
+            self._handshake_size += len(data)
+            self._pause_raw()  # what more there is comes when this was looked at
+            if not self._is_due:
+                self._is_due = True
+                self._run(self._shake_hands)
+        elif self._state is State.DEAF and self._protocol is not None:
+            self._protocol.data_received(data)
 
     def eof_received(self) -> bool:
-        """A FIN: behind a close_notify, or cut off. Neither completes anything that has a length."""
-        if self._protocol is None:
-            self._fail("left", "the client left")
-            return False
-        self._incoming.write_eof()
-        if not self._is_paused:
-            self._read()
-        return True  # whether the socket closes is for those above to say
-
-    def pause_writing(self) -> None:
-        if self._protocol is not None:
-            self._protocol.pause_writing()
-
-    def resume_writing(self) -> None:
-        if self._protocol is not None:
-            self._protocol.resume_writing()
+        """A FIN. Without a `close_notify` before it something may be missing: no message is complete by it
+        (RFC 9112 §9.8)."""
+        self._eof_came = True
+        if self._state is State.HANDSHAKE:
+            if not self._is_due:
+                self.give_up("left", "")
+        elif self._state is State.DEAF or (self._state is State.OPEN and not self._input):
+            self._tell_eof()
+        return True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        protocol = self._protocol
+        before, self._state = self._state, State.LOST
+        self._input = b""
+        self._drop_output()
+        protocol, self._protocol = self._protocol, None
         if protocol is not None:
             protocol.connection_lost(exc)
-        else:
-            self._fail("left", "the client left")
+        elif before is State.HANDSHAKE:
+            self._tell_failed("left", "")
 
     # ------------------------------------------------------------ handshake
 
+    def begin(self, data: bytes) -> None:
+        """The first step, now; `data` is what was read of the socket already."""
+        self._input = data
+        self._handshake_size = len(data)
+        self._shake_hands()
+
     def _shake_hands(self) -> None:
+        self._is_due = False
+        if self._state is not State.HANDSHAKE:
+            return
+        self._incoming.write(self._input)
+        self._input = b""
         try:
-            self._tls.do_handshake()
+            self._ssl.do_handshake()
         except ssl.SSLWantReadError:
-            self._pass_on()
+            self._send_records()
+            if self._eof_came:
+                self.give_up("left", "")
+            elif self._handshake_size > MAX_HANDSHAKE:
+                self.give_up("too-long", f"more than {MAX_HANDSHAKE} bytes before it was done")
+            else:
+                self._resume_raw()
         except ssl.SSLError as error:
-            self._pass_on()  # the alert
-            self._fail(_why(error), error.reason or str(error))
+            self.give_up(why_failed(error), getattr(error, "reason", None) or str(error))
         else:
-            self._pass_on()
-            self._failed = None
-            protocol = self._protocol = self._opened(self)
-            protocol.connection_made(self)
+            self._send_records()
+            self._begin_protocol()
+
+    def _begin_protocol(self) -> None:
+        opened, self._opened, self._failed = self._opened, None, None
+        assert opened is not None
+        self._state = State.OPEN
+        protocol = self._protocol = opened(self)
+        protocol.connection_made(self)
+        if self._state is State.OPEN and not self._is_held:
             self._read()
 
     def give_up(self, why: str, detail: str) -> None:
-        """The handshake takes too long, or nobody waits for it any more."""
-        if self._protocol is None:
-            self._fail(why, detail)
+        """The handshake fails, takes too long, or nobody waits for it any more."""
+        if self._state is State.HANDSHAKE:
+            self._end()
+            self._tell_failed(why, detail)
 
-    def _fail(self, why: str, detail: str) -> None:
-        failed, self._failed = self._failed, None
+    def _tell_failed(self, why: str, detail: str) -> None:
+        failed, self._failed, self._opened = self._failed, None, None
         if failed is not None:
-            failed(self, why, detail)
-            self._raw.close() if self._raw.get_write_buffer_size() < READ_SIZE else self._raw.abort()
+            failed(why, detail)
+
+    def _break(self) -> None:
+        """TLS failed behind the handshake."""
+        if self._state in (State.OPEN, State.CLOSING):
+            self._end()
+            self._broke()
+
+    def _end(self) -> None:
+        """The client gets the alert that OpenSSL has written, where it takes it."""
+        self._state = State.CLOSING
+        self._input = b""
+        self._drop_output()
+        self._send_records()
+        if self._is_raw_full:
+            self._raw.abort()
+        else:
+            self._raw.close()
 
     # ------------------------------------------------------------ reading
 
     def _read(self) -> None:
-        self._is_reading_soon = False
-        if self._is_paused or self._has_ended:
-            return
-        pieces = []
-        has_ended = False
-        try:
-            for _ in range(RECORDS_PER_TURN):
-                piece = self._tls.read(READ_SIZE)
-                if not piece:
-                    has_ended = True
-                    break
-                pieces.append(piece)
-            else:
-                self._read_soon()
-        except ssl.SSLWantReadError:
-            pass
-        except ssl.SSLError:
-            has_ended = True  # cut off, or no TLS any more
-        self._pass_on()
-        protocol = cast(asyncio.Protocol, self._protocol)
-        if pieces:
-            protocol.data_received(b"".join(pieces))
-        if has_ended and not self._has_ended:
-            self._has_ended = True
-            if not protocol.eof_received():
-                self.close()
+        """Decrypts what came, some records at a time, while the protocol takes it."""
+        for _ in range(MAX_PIECES):
+            if self._state is not State.OPEN or self._is_held:
+                break
+            pieces: list[bytes] = []
+            has_more, failure = False, None
+            try:
+                has_more = self._decrypt(pieces)
+            except ssl.SSLError as error:
+                failure = error
+            if pieces and self._protocol is not None:
+                self._protocol.data_received(pieces[0] if len(pieces) == 1 else b"".join(pieces))
+            if failure is not None:
+                self._read_failed(failure)
+            if not has_more:
+                break
+        else:
+            self._continue_later()
+        if self._state is State.OPEN:
+            self._after_read()
 
-    def _read_soon(self) -> None:
-        if not self._is_reading_soon:
-            self._is_reading_soon = True
-            asyncio.get_running_loop().call_soon(self._read)
-
-    def pause_reading(self) -> None:
-        self._is_paused = True
-        if not self._raw.is_closing():
-            self._raw.pause_reading()
-
-    def resume_reading(self) -> None:
-        if self._is_paused:
-            self._is_paused = False
-            if not self._raw.is_closing():
-                self._raw.resume_reading()
-            self._read_soon()
-
-    def is_reading(self) -> bool:
-        return not self._is_paused and not self._raw.is_closing()
-
-    # ------------------------------------------------------------ writing
-
-    def write(self, data: Any) -> None:
-        if self._is_shut or self._raw.is_closing():
-            return
-        view = memoryview(data)
-        try:
-            while len(view):
-                end = min(len(view), WRITE_PIECE)
-                position = 0
-                while position < end:
-                    position += self._tls.write(view[position:end])
-                self._pass_on()
-                view = view[end:]
-        except ssl.SSLError:
-            self.abort()
-
-    def _pass_on(self) -> None:
-        if self._outgoing.pending and not self._raw.is_closing():
-            self._raw.write(self._outgoing.read())
-
-    def can_write_eof(self) -> bool:
+    def _decrypt(self, pieces: list[bytes]) -> bool:
+        """Records, PIECE at most, until there is no whole one: then False. Raises SSLZeroReturnError for a
+        `close_notify`, other SSLErrors for what ends the connection."""
+        while len(pieces) < PIECE:
+            try:
+                data = self._ssl.read(RECORD)
+            except ssl.SSLWantReadError:
+                if not self._input:
+                    return False
+                self._incoming.write(self._input[:RECORD])
+                self._input = self._input[RECORD:]
+                continue
+            if not data:
+                raise ssl.SSLZeroReturnError
+            pieces.append(data)
         return True
 
-    def write_eof(self) -> None:
-        """close_notify, then a FIN (RFC 8446 §6.1). What comes from the peer is still read."""
-        self._shut()
-        if not self._raw.is_closing():
-            self._raw.write_eof()
+    def _read_failed(self, error: ssl.SSLError) -> None:
+        if self._state is not State.OPEN:
+            return  # the protocol was faster
+        if not isinstance(error, ssl.SSLZeroReturnError):
+            self._break()
+        elif not self._is_held:  # else it is read once more
+            self._input = b""
+            self._tell_eof()
 
-    def _shut(self) -> None:
-        if not self._is_shut:
-            self._is_shut = True
-            with contextlib.suppress(ssl.SSLError):  # it waits for the peer's, which may never come
-                self._tls.unwrap()
-            self._pass_on()
+    def _after_read(self) -> None:
+        if self._outgoing.pending:  # new keys, a refusal to negotiate anew
+            self._unasked += self._outgoing.pending
+            self._send_records()
+            if self._is_raw_full and self._unasked > MAX_UNASKED:
+                self._break()  # it asks for ever new keys, and takes none
+                return
+        if self._waiting:
+            self._pump()
+        if self._is_held or self._is_due:
+            self._pause_raw()
+        elif self._eof_came:
+            self._tell_eof()
+        else:
+            self._resume_raw()
 
-    def set_write_buffer_limits(self, high: int | None = None, low: int | None = None) -> None:
-        self._raw.set_write_buffer_limits(high=high, low=low)
+    def _continue_later(self) -> None:
+        if not self._is_due:
+            self._is_due = True
+            self._loop.call_soon(self._continue)
 
-    def get_write_buffer_limits(self) -> tuple[int, int]:
-        return self._raw.get_write_buffer_limits()
+    def _continue(self) -> None:
+        self._is_due = False
+        if self._state is State.OPEN and not self._is_held:
+            self._read()
 
-    def get_write_buffer_size(self) -> int:
-        return self._raw.get_write_buffer_size()
+    def _tell_eof(self) -> None:
+        if self._eof_told or self._protocol is None:
+            return
+        self._eof_told = True
+        self._pause_raw()
+        if not self._protocol.eof_received():
+            self.close()
 
-    # ------------------------------------------------------------ the rest
+    def _deaf(self, rest: bytes) -> None:
+        """Nothing is decrypted any more; `rest` was not yet."""
+        if self._state is not State.DEAF or self._protocol is None:
+            return
+        if rest:
+            self._protocol.data_received(rest)
+        if self._eof_came:
+            self._tell_eof()
 
-    def close(self) -> None:
-        if not self._raw.is_closing():
-            self._shut()
-            self._raw.close()
+    def _pause_raw(self) -> None:
+        if not (self._is_raw_paused or self._eof_came or self._raw.is_closing()):
+            self._is_raw_paused = True
+            self._raw.pause_reading()
 
-    def abort(self) -> None:
-        self._raw.abort()
+    def _resume_raw(self) -> None:
+        """Not behind an end: nothing comes after it that anybody wants."""
+        if not self._is_raw_paused or self._eof_came or self._raw.is_closing():
+            return
+        if self._state is State.DEAF or not self._eof_told:
+            self._is_raw_paused = False
+            self._raw.resume_reading()
 
-    def is_closing(self) -> bool:
-        return self._raw.is_closing()
+    # ------------------------------------------------------------ asyncio.ReadTransport, BaseTransport
+
+    def is_reading(self) -> bool:
+        return not self._is_held and not self.is_closing()
+
+    def pause_reading(self) -> None:
+        self._is_held = True
+        self._pause_raw()
+
+    def resume_reading(self) -> None:
+        """What is here already is handed on in a later turn: who resumes is not called before it returns."""
+        if not self._is_held:
+            return
+        self._is_held = False
+        if self._state is State.OPEN:
+            self._continue_later()
+        else:
+            self._resume_raw()
 
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         self._protocol = cast(asyncio.Protocol, protocol)
 
     def get_protocol(self) -> asyncio.BaseProtocol:
-        return cast(asyncio.Protocol, self._protocol)
+        assert self._protocol is not None
+        return self._protocol
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
-        return self._tls if name == "ssl_object" else self._raw.get_extra_info(name, default)
+        """`ssl_object`, `cipher`, and what the socket's transport knows."""
+        if name == "ssl_object":
+            return self._ssl
+        if name == "cipher":
+            return self._ssl.cipher()
+        return self._raw.get_extra_info(name, default)
 
+    def is_closing(self) -> bool:
+        return self._state in (State.CLOSING, State.LOST) or self._raw.is_closing()
 
-FAILURES = {
-    "left": "the client left before the handshake was done",
-    "too-long": "the client sent too much before it was done",
-    "late": "it was not done within `handshake-timeout`",
-    "version": "the client speaks neither TLS 1.2 nor 1.3",
-    "no-common": "the client offers nothing that is spoken here",
-    "client-certificate": "the client's certificate was missing or not accepted",
-    "alert": "the client did not accept it, e.g. our certificate",
-    "malformed": "what came was no TLS",
-    "stop": "the server stopped",
-}
-"""Why a handshake fails, by the word it is counted under."""
+    def close(self) -> None:
+        """When what was written is taken."""
+        if self._state is State.OPEN:
+            self._state = State.CLOSING
+            self._pause_raw()
+            self._input = b""
+            if not self._waiting:
+                self._finish()
+        elif self._state is State.HANDSHAKE:
+            self.abort()
+        elif self._state is State.DEAF:
+            self._state = State.CLOSING
+            self._raw.close()
 
-
-def _why(error: ssl.SSLError) -> str:
-    reason = error.reason or ""
-    if isinstance(error, ssl.SSLCertVerificationError) or "PEER_DID_NOT_RETURN" in reason:
-        return "client-certificate"
-    if "UNSUPPORTED_PROTOCOL" in reason or "VERSION" in reason:
-        return "version"
-    if "NO_SHARED" in reason or "NO_SUITABLE" in reason:
-        return "no-common"
-    return "alert" if "ALERT" in reason else "malformed"
+    def abort(self) -> None:
+        if self._state is not State.LOST:
+            self._state = State.CLOSING
+            self._drop_output()
+            self._raw.abort()

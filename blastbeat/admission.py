@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Coroutine
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blastbeat import max_forwards
@@ -20,6 +21,7 @@ from blastbeat.filtering import FilterFailed, ask_filters, checked_answer
 from blastbeat.forwarding import build_request
 from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
 from blastbeat.routing import guard_path, route_request
+from blastbeat.secure_access import check_server_name
 from blastbeat.sessions import Sessions
 from blastbeat.upgrading import check_handshake
 from blastbeat.vhosts import HostTable
@@ -64,11 +66,20 @@ class Admission:
             exchange.request = build_request(
                 exchange.head, stream.client.facts, virtualhost.host, self._make_request_id()
             )
+            rule = virtualhost.access_rule
+            if rule is not None:
+                rule.check_certificate(stream.client.facts)
+                rule.tell_node(exchange.request, stream.client.facts)
             if virtualhost.routes is not None:
                 virtualhost = stream.virtualhost = route_request(exchange, virtualhost)
                 stream.policy = virtualhost.config
             elif virtualhost.needs_view:
                 guard_path(exchange.request)
+            if virtualhost.access_rule is not None:
+                answer = virtualhost.access_rule.check_scheme(exchange.request, stream.client.facts)
+                if answer is not None:
+                    _give(stream, virtualhost, answer, self)
+                    return
             self._check_size(exchange, virtualhost)
             if exchange.head.method in max_forwards.METHODS:
                 answer = max_forwards.check_method(exchange.request, virtualhost.config.trace)
@@ -96,6 +107,9 @@ class Admission:
         if virtualhost is None:
             raise ClientError(404, f"no virtualhost for {authority.decode('ascii', 'replace') or 'no host'}")
         exchange.virtualhost = virtualhost.name
+        if (tls := client.facts.tls) is not None and tls.server_name != authority:
+            find = partial(self.hosts.find, default_port=client.default_port, listener=client.listener)
+            check_server_name(tls.server_name, authority, client.default_port, virtualhost, find)
         return virtualhost
 
     def _check_size(self, exchange: Exchange, virtualhost: VirtualHost) -> None:

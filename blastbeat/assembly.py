@@ -33,6 +33,7 @@ from blastbeat.nodes import NodeTable
 from blastbeat.pages import PageTable, load_pages
 from blastbeat.registry import Registry
 from blastbeat.routes import RouteTable
+from blastbeat.secure_access import access_rule
 from blastbeat.transport.router import Router
 from blastbeat.vhosts import HostTable
 from blastbeat.virtualhost import SessionCount, VirtualHost
@@ -102,6 +103,7 @@ class Assembly:
         with_routes = tuple(part for virtualhost in virtualhosts for part in virtualhost.parts)
         for virtualhost in with_routes:
             virtualhost.pages = pages.of(virtualhost.config)
+            virtualhost.access_rule = access_rule(virtualhost.config, virtualhost.whole.config, server)
         for endpoints, rules in node_rules(config).items():
             for name, rule in rules.items():
                 routers[endpoints].table.expect(name, rule.grace, rule.max_instances, rule.options)

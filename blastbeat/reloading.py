@@ -30,6 +30,7 @@ from blastbeat.events import CloseReason
 from blastbeat.former_listeners import FormerListeners
 from blastbeat.registry import Registry
 from blastbeat.reload_draft import Draft, Drafter, Load
+from blastbeat.secure_access import access_rule
 from blastbeat.server_logs import new_access_log
 from blastbeat.system.descriptors import allow_descriptors
 from blastbeat.transport.router import Router
@@ -199,6 +200,9 @@ class Reloader:
         wiring, rebinding = self._wiring(), draft.rebinding
         for virtualhost in wiring.dispatcher.virtualhosts:
             virtualhost.pages = draft.pages.of(virtualhost.config)
+            virtualhost.access_rule = access_rule(
+                virtualhost.config, virtualhost.whole.config, draft.config.server
+            )
         for virtualhost in draft.old:
             virtualhost.is_former = True
         wiring.adapt(draft.config, draft.driver, draft.websocket_driver, draft.hosts, draft.pages, draft.tls)

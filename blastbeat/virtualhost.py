@@ -18,6 +18,7 @@ from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, Reques
 from blastbeat.nodes import NodeTable
 from blastbeat.pages import NO_PAGES
 from blastbeat.routes import RouteTable
+from blastbeat.secure_access import AccessRule
 from blastbeat.tally import Tally
 
 
@@ -68,6 +69,7 @@ class VirtualHost:
     they are made; None costs nothing."""
 
     __slots__ = (
+        "access_rule",
         "bandwidth",
         "config",
         "count",
@@ -143,6 +145,7 @@ class VirtualHost:
         self.count: SessionCount = count
         self.tally = tally or Tally()
         self.pages = NO_PAGES  # replaced whenever the files are read
+        self.access_rule: AccessRule | None = None  # likewise: the server's keys have a say in it
         self.held = HoldQueue(config.hold_queue) if config.hold else None
         # A filter that does not override a method is not called for it.
         self.watches_responses = tuple(f for f in filters if type(f).on_response is not Filter.on_response)

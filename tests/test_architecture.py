@@ -71,6 +71,7 @@ LEVELS = {
     "blastbeat.upgradable": 6,
     "blastbeat.routes": 5,
     "blastbeat.routing": 6,
+    "blastbeat.secure_access": 5,
     "blastbeat.virtualhost": 5,
     "blastbeat.node_users": 5,
     "blastbeat.node_rules": 5,

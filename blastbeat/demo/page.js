@@ -54,6 +54,101 @@ async function stream() {
   play.disabled = false;
 }
 
+// ---------------------------------------------------------------- WebSockets
+
+const CODES = {1000: "closed", 1001: "going away", 1006: "lost", 1012: "the node restarts", 1013: "try again later"};
+const LINES_KEPT = 100;
+const LONGEST_PAUSE = 15000;
+
+const socket = (path) => new WebSocket(location.origin.replace(/^http/, "ws") + own(path));
+const ending = (event) => `${event.code}, ${event.reason || CODES[event.code] || "see RFC 6455"}`;
+
+let room = null, retry = 500;
+
+function showLine(name, text, className) {
+  const log = byId("chat-log"), item = element("li", undefined, className);
+  const isAtEnd = log.scrollTop + log.clientHeight > log.scrollHeight - 40;
+  if (name) item.append(element("b", name), " ");
+  item.append(text);
+  log.append(item);
+  while (log.children.length > LINES_KEPT) log.firstChild.remove();
+  if (isAtEnd) log.scrollTop = log.scrollHeight;
+}
+
+const kinds = {
+  welcome({name, said}) {
+    byId("chat-log").textContent = "";
+    byId("chat-name").placeholder = name;
+    for (const each of said) showLine(each.name, each.text);
+    if (byId("chat-name").value) tell({name: byId("chat-name").value});
+  },
+  said({name, text}) { showLine(name, text); },
+  news({text, here, count}) {
+    showLine("", text, "soft");
+    const others = count - here.length;
+    byId("chat-here").textContent = `Here: ${here.join(", ")}${others ? ` and ${others} more` : ""}.`;
+  },
+  "only-you"({text}) { showLine("", text, "only"); },
+};
+
+const tell = (value) => { if (room && room.readyState === WebSocket.OPEN) room.send(JSON.stringify(value)); };
+
+function chat() {
+  room = socket("/chat");
+  byId("chat-state").textContent = "connecting…";
+  room.onopen = () => { byId("chat-state").textContent = "connected"; retry = 500; byId("chat-send").disabled = false; };
+  room.onmessage = (event) => {
+    const message = JSON.parse(event.data);
+    if (kinds[message.kind]) kinds[message.kind](message);
+  };
+  room.onclose = (event) => {
+    byId("chat-send").disabled = true;
+    byId("chat-here").textContent = "";
+    // Not all at the same moment: a server that restarts has enough to do.
+    const wait = retry * (0.5 + Math.random());
+    retry = Math.min(2 * retry, LONGEST_PAUSE);
+    byId("chat-state").textContent = `closed (${ending(event)}); again in ${seconds(wait)}`;
+    setTimeout(chat, wait);
+  };
+}
+
+byId("chat-form").addEventListener("submit", (event) => {
+  event.preventDefault();
+  const text = byId("chat-text").value.trim();
+  if (!text) return;
+  tell({say: text});
+  byId("chat-text").value = "";
+});
+byId("chat-name").addEventListener("change", () => tell({name: byId("chat-name").value}));
+
+const ECHOES = 60;
+
+function measure() {
+  const bars = byId("bars"), times = [], link = socket("/echo");
+  let sent = 0;
+  bars.textContent = "";
+  byId("echo").disabled = true;
+  byId("echo-state").textContent = "Measuring…";
+  const next = () => { sent = performance.now(); link.send(String(sent)); };
+  link.onopen = next;
+  link.onmessage = () => {
+    times.push(performance.now() - sent);
+    const bar = element("i");
+    bars.append(bar);
+    const longest = Math.max(...times);
+    times.forEach((time, index) => { bars.children[index].style.height = `${Math.max(4, 100 * time / longest)}%`; });
+    if (times.length < ECHOES) next(); else link.close(1000, "enough");
+  };
+  link.onclose = (event) => {
+    byId("echo").disabled = false;
+    const sorted = [...times].sort((a, b) => a - b), at = (share) => sorted[Math.floor(share * (sorted.length - 1))];
+    byId("echo-state").textContent = times.length < ECHOES ? `It broke: ${ending(event)}.` :
+      `Fastest ${at(0).toFixed(2)} ms, median ${at(0.5).toFixed(2)} ms, slowest ${at(1).toFixed(2)} ms.`;
+  };
+}
+
+byId("echo").addEventListener("click", measure);
+
 // ---------------------------------------------------------------- the long poll
 
 const KNOCKS_SHOWN = 6;
@@ -212,3 +307,4 @@ play.addEventListener("click", stream);
 stream();
 poll();
 frames();
+chat();

@@ -34,6 +34,11 @@ class Request:
         return self.variables.get("PATH_INFO", "")
 
     @property
+    def is_handshake(self) -> bool:
+        """The server opens a WebSocket for it: messages follow, and no response."""
+        return self.variables.get("HTTP_UPGRADE", "").lower() == "websocket"
+
+    @property
     def length(self) -> int | None:
         """Bytes of body to come; None where they end with an empty `body` message."""
         if "HTTP_TRANSFER_ENCODING" in self.variables:

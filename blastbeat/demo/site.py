@@ -11,6 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from blastbeat.demo import pages
+from blastbeat.demo.chat import Chat
 from blastbeat.demo.frames import Frames
 from blastbeat.demo.polls import Polls
 from blastbeat.demo.request import Message, Request, answer_page, read_variables
@@ -31,6 +32,8 @@ class Site:
         self.streams = Streams(process)
         self.polls = Polls()
         self.uploads = Uploads()
+        self.chat = Chat()
+        self.echoes: set[bytes] = set()
         self.frames = Frames(new_word)
 
     def receive(self, sid: bytes, type: bytes, body: bytes, now: float) -> list[Message]:
@@ -38,23 +41,45 @@ class Site:
         if type == b"ping":
             return [(sid, b"pong", b"")]
         if type == b"uwsgi":
-            self._forget(sid)
-            answers = self._answer(Request(sid, read_variables(body), len(body)), body, now)
+            answers = self._forget(sid)
+            answers += self._answer(Request(sid, read_variables(body), len(body)), body, now)
         elif type == b"body":
             self.frames.note("received", sid, type, body, now)
             answers = self.uploads.receive(sid, body, now)
+        elif type == b"websocket":
+            self.frames.note("received", sid, type, body, now)
+            answers = self._message(sid, body, now)
         elif type == b"end":
             self.frames.note("received", sid, type, body, now)
-            self._forget(sid)
-            return []
+            answers = self._forget(sid)
         else:
             return []
         self.frames.note_sent(answers, now)
         return answers
 
-    def _forget(self, sid: bytes) -> None:
+    def _forget(self, sid: bytes) -> list[Message]:
+        """The session is over, or has another request; what others are told of it."""
         for each in (self.streams, self.polls, self.uploads, self.frames):
             each.forget(sid)
+        self.echoes.discard(sid)
+        return self.chat.leave(sid)
+
+    def _message(self, sid: bytes, body: bytes, now: float) -> list[Message]:
+        """A message that came over a WebSocket."""
+        if sid in self.chat:
+            return self.chat.receive(sid, body, now)
+        return [(sid, b"websocket", body)] if sid in self.echoes else []
+
+    def _open(self, request: Request, _: bytes, now: float) -> list[Message]:
+        """`/chat` and `/echo`: the handshake is the server's business, what follows is ours."""
+        if not request.is_handshake:
+            page = pages.message("426", f"{request.path} is for WebSockets.")
+            fields = {"Upgrade": "websocket", "Connection": "Upgrade"}
+            return answer_page(request, "426 Upgrade Required", page, fields)
+        if request.path == "/chat":
+            return self.chat.join(request.sid)
+        self.echoes.add(request.sid)
+        return []
 
     def next_due(self) -> float | None:
         """When `due` has something to send next; None while nothing waits for its time."""
@@ -106,5 +131,7 @@ ROUTES: dict[str, Route] = {
     "/poll": Route(lambda site, request, _, now: site.polls.begin(request, now)),
     "/knock": Route(lambda site, request, _, now: site.polls.knock(request, now), ("POST",)),
     "/upload": Route(lambda site, request, _, now: site.uploads.begin(request, now), ("POST", "PUT")),
+    "/chat": Route(Site._open, ("GET",)),
+    "/echo": Route(Site._open, ("GET",)),
     "/frames": Route(lambda site, request, _, now: site.frames.feed(request, now), ("GET",), False),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import signal
 import sys
@@ -118,6 +119,52 @@ def test_an_upload_shows_its_progress_and_arrives_whole(browser: Chromium, addre
     result = browser.evaluate('document.getElementById("upload-result").innerText')
     assert "16,777,216 bytes" in result and "the same as here" in result and "NOT" not in result
     assert browser.evaluate('document.getElementById("progress").value') == 1
+
+
+def enter_the_room(browser: Chromium, address: str, name: str) -> None:
+    browser.open(address, 1100, 1900)
+    browser.wait_for('document.getElementById("chat-state")?.textContent == "connected"')
+    field = 'document.getElementById("chat-name")'
+    browser.evaluate(f'({field}.value = "{name}", {field}.dispatchEvent(new Event("change")))')
+
+
+def say(browser: Chromium, text: str) -> None:
+    browser.evaluate(f'document.getElementById("chat-text").value = "{text}"')
+    browser.evaluate('document.getElementById("chat-form").requestSubmit()')
+
+
+def wait_for_word(browser: Chromium, text: str) -> None:
+    browser.wait_for(f'document.getElementById("chat-log").innerText.includes("{text}")')
+
+
+def test_three_browsers_chat_and_one_measures_an_echo(
+    browser: Chromium, address: str, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """The picture of it is the one in the docs: BLASTBEAT_SCREENSHOTS=docs/images takes it anew."""
+    folder = Path(os.environ.get("BLASTBEAT_SCREENSHOTS") or tmp_path_factory.mktemp("screenshots"))
+    with Chromium(tmp_path_factory.mktemp("b")) as bob, Chromium(tmp_path_factory.mktemp("c")) as eve:
+        everybody = {"Ada": browser, "Bob": bob, "Eve": eve}
+        for name, each in everybody.items():
+            enter_the_room(each, address, name)
+        wait_for_word(browser, "is Eve now")
+        words = {"Ada": "Hello from one browser.", "Bob": "And back from another.", "Eve": "I read it all!"}
+        for name, text in words.items():
+            say(everybody[name], text)
+            for each in everybody.values():
+                wait_for_word(each, f"{name} {text}")
+        browser.evaluate('document.getElementById("echo").click()')
+        browser.wait_for('document.getElementById("echo-state").textContent.startsWith("Fastest")')
+        assert browser.evaluate('document.querySelectorAll("#bars i").length') == 60
+        here = browser.evaluate('document.getElementById("chat-here").textContent')
+        assert all(name in here for name in everybody)
+        wait_for_stream(browser)
+        browser.resize(1100, 640)
+        browser.evaluate('document.getElementById("chat-title").closest("section").scrollIntoView()')
+        browser.evaluate("scrollBy(0, -24)")
+        picture = browser.screenshot()
+        assert picture.startswith(b"\x89PNG")
+        (folder / "demo-chat.png").write_bytes(picture)
+    wait_for_word(browser, "left")
 
 
 def test_the_frames_of_each_request_are_shown(browser: Chromium, address: str, tmp_path: Path) -> None:

@@ -114,3 +114,40 @@ def test_the_page_is_told_the_frames_of_its_own_requests() -> None:
     ]  # fmt: skip
     serial = news["serial"]
     assert ask(site, "/frames", sid=b"feed", QUERY_STRING=f"page={word}&since={serial}", now=3.0) == []
+
+
+def test_a_chat_over_websockets() -> None:
+    site = new_site()
+    for sid in (b"a", b"b"):
+        ask(site, "/chat", sid=sid, HTTP_UPGRADE="websocket")
+    messages = site.receive(b"a", b"websocket", b'{"say": "hi"}', 0.0)
+    assert [(sid, type) for sid, type, _ in messages] == [(b"a", b"websocket"), (b"b", b"websocket")]
+    ((sid, _, body),) = site.receive(b"a", b"end", b"1001", 0.0)
+    assert sid == b"b" and json.loads(body)["text"] == "guest 1 left"
+
+
+def test_an_echo_over_a_websocket() -> None:
+    site = new_site()
+    assert ask(site, "/echo", HTTP_UPGRADE="websocket") == []
+    assert site.receive(SID, b"websocket", b"42", 0.0) == [(SID, b"websocket", b"42")]
+    site.receive(SID, b"end", b"", 0.0)
+    assert site.receive(SID, b"websocket", b"42", 0.0) == []
+
+
+def test_a_plain_request_for_a_websocket() -> None:
+    (_, _, head), _ = ask(new_site(), "/chat")
+    assert head.startswith(b"HTTP/1.1 426 ") and fields_of(head)["upgrade"] == "websocket"
+
+
+def test_the_frames_of_a_websocket_are_shown_on_its_page() -> None:
+    site = new_site()
+    page = ask(site, "/")[1][2].decode()
+    word = re.search(r'data-page="([^"]+)"', page)
+    assert word is not None
+    ask(site, "/echo", sid=b"w", HTTP_UPGRADE="websocket", QUERY_STRING=f"page={word[1]}")
+    site.receive(b"w", b"websocket", b"42", 0.0)
+    _, (_, _, body) = ask(site, "/frames", sid=b"f", now=1.0, QUERY_STRING=f"page={word[1]}")
+    echo = next(each for each in json.loads(body)["requests"] if each["target"] == "/echo")
+    assert [(row[1], row[2]) for row in echo["rows"]] == [
+        ("received", "uwsgi"), ("received", "websocket"), ("sent", "websocket")
+    ]  # fmt: skip

@@ -32,9 +32,9 @@ SLICE = 32 * 1024
 """Bytes handled before a look whether anybody wants no more for now. One read may bring eight times as many,
 and thousands of small messages in each."""
 
-PING_SPREAD = 0.25
-"""The part of `websocket-ping` by which the first ones are pinged early: who came all at once (back, after a
-restart) is not pinged all at once for ever."""
+PING_SPREAD = 0.5
+"""The part of `websocket-ping` by which a client's first ping may be early: who came all at once (back, after
+a restart) is not pinged all at once ever after."""
 
 GOLDEN = 0.6180339887498949  # its multiples leave no gap and no crowd between 0 and 1
 
@@ -71,7 +71,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         connections.discard(link)
         connections.add(self)
         self._transport.set_protocol(self)
-        self._context.timers.watch(self)
+        self._hurry()
         self.flush()  # the 101 waits for nothing
         if rest:
             self._context.loop.call_soon(self._read_on)
@@ -104,6 +104,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
     def connection_lost(self, exc: Exception | None) -> None:
         self._is_lost = self._is_closing = True
         self.is_watched = False
+        self._context.timers.forget(self)
         self._unread = b""
         self._drop_output()
         self._hangup.stop()
@@ -115,6 +116,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
 
     def release_reading(self) -> None:
         super().release_reading()
+        self._hurry()
         if self._unread and not self._holds:
             self._context.loop.call_soon(self._read_on)
 
@@ -254,6 +256,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
             self._is_pinged = False
         elif not self._is_pinged:
             self._is_pinged = True
+            self._ping_after = self._period
             if self._is_writable:
                 self._gathering()
                 self._out.append(PING)

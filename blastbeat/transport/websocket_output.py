@@ -12,6 +12,7 @@ from blastbeat.interfaces import WebSocketDriver
 from blastbeat.progress import Phase
 from blastbeat.transport.client_link import ClientLink
 from blastbeat.transport.client_output import WRITE_HIGH
+from blastbeat.transport.timers import NOWHERE
 
 VANISHED, POLICY, INTERNAL_ERROR = 1006, 1008, 1011
 
@@ -26,13 +27,24 @@ CODES = {
 class WebSocketOutput(ClientLink):
     """Implements `client.WebSocketClient`; `WebSocketConnection` adds what comes in and when it is late."""
 
-    __slots__ = ("_driver", "_is_close_sent", "_pong")
+    __slots__ = ("_driver", "_is_close_sent", "_pong", "slot")
 
     def __init__(self, link: ClientLink, driver: WebSocketDriver) -> None:
         super().__init__(link._context, link.listener, link._connections)
         self._driver = driver
         self._pong: bytes | None = None  # the answer that a client which takes nothing is owed
         self._is_close_sent = False
+        self.slot = NOWHERE
+
+    def _hurry(self) -> None:
+        """A deadline may have come nearer."""
+        self._context.timers.expect(self)
+
+    def deadline(self) -> float:
+        raise NotImplementedError
+
+    def expire(self, now: float) -> None:
+        raise NotImplementedError
 
     def send_message(self, data: Buffer, is_text: bool) -> None:
         if self._is_close_sent or self._is_closing or (self.is_congested() and self._is_over_bound()):
@@ -57,6 +69,7 @@ class WebSocketOutput(ClientLink):
         has_all = self._is_writable and not self._out and not self._piece
         linger_time = self.stream.policy.linger_time
         self._close_due = self._context.clock.monotonic() + linger_time if has_all else inf
+        self._hurry()
 
     def _send_close(self, code: int, reason: bytes) -> None:
         self._is_close_sent = True
@@ -77,9 +90,14 @@ class WebSocketOutput(ClientLink):
 
     # ------------------------------------------------------------ clients that do not keep up
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._hurry()
+
     def _drained(self) -> None:
         if self._is_closing or self._is_close_sent:
             self._close_due = self._context.clock.monotonic() + self.stream.policy.linger_time
+            self._hurry()
             return
         super()._drained()
         if self._pong is not None:
@@ -120,6 +138,14 @@ class WebSocketOutput(ClientLink):
         """TCP, too: FIN, then what the client still sends is discarded up to `linger`."""
         policy = self.stream.policy
         self.close_gracefully(policy.linger, policy.linger_time)
+
+    def close_gracefully(self, linger: int, linger_time: float) -> None:
+        super().close_gracefully(linger, linger_time)
+        self._hurry()
+
+    def _close_when_taken(self) -> None:
+        super()._close_when_taken()
+        self._hurry()
 
     def cut(self) -> None:
         """There is nothing to be left incomplete: messages went whole."""

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blastbeat.transport.timers import TICK, TimerWheel
+from blastbeat.transport.timers import NOWHERE, TICK, TimerWheel
 from tests.helpers.engine_fakes import FakeClock
 from tests.helpers.transport_fakes import FakeLoop
 
@@ -186,3 +186,67 @@ def test_a_longer_one_costs_fewer_looks() -> None:
     wheel.set_shortest(100.0)
     loop.advance(50.0)
     assert moving.looks <= 4
+
+
+# ---------------------------------------------------------------- those that tell
+
+
+class Telling(Moving):
+    """Expected: it tells when its deadline has come nearer."""
+
+    def __init__(self, stage: Stage, due: float = inf) -> None:
+        super().__init__(stage.clock, due)
+        self.slot = NOWHERE
+        self._wheel = stage.wheel
+        self._wheel.expect(self)
+
+    def move(self, due: float) -> None:
+        super().move(due)
+        self._wheel.expect(self)
+
+
+def test_who_tells_is_not_asked_before_it_is_due() -> None:
+    stage = Stage()
+    telling = Telling(stage, stage.clock.now + 100)
+    looks = telling.looks
+    stage.advance(99.8)
+    assert telling.looks == looks and not telling.expired
+    stage.advance(0.4)
+    assert len(telling.expired) == 1
+    assert stage.loop.timers == 0, "nobody is expected any more"
+
+
+def test_a_deadline_that_moves_away_costs_one_look() -> None:
+    stage = Stage()
+    telling = Telling(stage, stage.clock.now + 10)
+    for _ in range(9):
+        stage.advance(1)
+        telling.due += 1
+    looks = telling.looks
+    stage.advance(2)
+    assert not telling.expired and telling.looks <= looks + 2
+    stage.advance(10)
+    assert len(telling.expired) == 1
+
+
+@given(st.lists(st.tuples(st.floats(0, 5), st.floats(0, 50)), max_size=20))
+def test_no_deadline_of_who_tells_is_missed(steps: list[tuple[float, float]]) -> None:
+    stage = Stage()
+    telling = [Telling(stage), Telling(stage)]
+    for position, (passes, ahead) in enumerate(steps):
+        stage.advance(passes)
+        telling[position % 2].move(stage.clock.now + ahead)
+    stage.advance(60)
+    assert all(each.due == inf and each.slot == NOWHERE for each in telling)
+    assert stage.loop.timers == 0
+
+
+def test_who_is_over_is_let_go_at_once() -> None:
+    stage = Stage()
+    telling = Telling(stage, stage.clock.now + 10)
+    stage.wheel.forget(telling)
+    stage.wheel.forget(telling)
+    assert telling.slot == NOWHERE and not stage.wheel._expected
+    looks = telling.looks
+    stage.advance(20)
+    assert telling.looks == looks and stage.loop.timers == 0

@@ -45,15 +45,18 @@ class Tally:
     """The sums of one virtualhost without its routes, or of one route.
 
     `answers` counts exchanges by the first digit of their status, those without an answer at 0; `limits` how
-    often which limit was hit, by the name of its key.
+    often which limit was hit, by the name of its key; `messages_in` and `messages_out` are those of
+    WebSockets, counted as they pass.
     """
 
-    __slots__ = ("__weakref__", "answers", "bytes_in", "bytes_out", "limits")
+    __slots__ = ("__weakref__", "answers", "bytes_in", "bytes_out", "limits", "messages_in", "messages_out")
 
     def __init__(self) -> None:
         self.answers = [0] * 10  # a status has three digits, so there is a place for each
         self.bytes_in = 0
         self.bytes_out = 0
+        self.messages_in = 0
+        self.messages_out = 0
         self.limits: dict[str, int] = {}
 
     @property
@@ -83,6 +86,8 @@ class Tally:
         self.answers = [mine + theirs for mine, theirs in zip(self.answers, other.answers, strict=True)]
         self.bytes_in += other.bytes_in
         self.bytes_out += other.bytes_out
+        self.messages_in += other.messages_in
+        self.messages_out += other.messages_out
         for limit, times in other.limits.items():
             self.hit(limit, times)
 

@@ -149,6 +149,7 @@ def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_te
     exchange.bytes_in += size
     exchange.messages_in += 1
     dispatcher.counters["websockets.messages.in"] += 1
+    session.virtualhost.tally.messages_in += 1
     if exchange.view is not None and not _pass_filters(stream, dispatcher, exchange, "in", size):
         return
     is_binary = not is_text and "binary" in session.instance.capabilities
@@ -157,8 +158,10 @@ def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_te
 
 def message_passed(stream: Stream, dispatcher: Dispatcher, size: int) -> None:
     """A message went to the client."""
-    exchange = stream.exchange
+    exchange, session = stream.exchange, stream.session
     dispatcher.counters["websockets.messages.out"] += 1
+    if session is not None:
+        session.virtualhost.tally.messages_out += 1
     if exchange is not None and exchange.view is not None:
         _pass_filters(stream, dispatcher, exchange, "out", size)
 

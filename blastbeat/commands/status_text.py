@@ -60,7 +60,8 @@ def _facts(status: Mapping[str, Any], before: Mapping[str, Any] | None) -> Itera
         f"requests {received}{f' ({rate}/s)' if rate else ''}"
         f", connections {of_limit(server['connections'], server['connections_limit'])}"
         f", sessions {of_limit(server['sessions'], server['sessions_limit'])}"
-        f", nodes {server['nodes_up']} of {server['nodes']} up"
+        + (f", WebSockets {server['websockets']}" if server["websockets"] else "")
+        + f", nodes {server['nodes_up']} of {server['nodes']} up"
     )
     yield (
         f"waiting {format_bytes(server['client_queued_bytes'])} for clients, "

@@ -14,6 +14,7 @@ from blastbeat.config.values import did_you_mean
 from blastbeat.errors import ClientError
 from blastbeat.events import Request, RequestHead
 from blastbeat.explaining.explanation import Explanation, Host, Limit, Listener, Place, RouteChoice
+from blastbeat.explaining.handshakes import check_handshake, explain_handshake
 from blastbeat.explaining.picks import ask_authenticators, ask_filters, shown_to_node
 from blastbeat.explaining.question import Question
 from blastbeat.forwarding import ConnectionFacts, HostFacts, TrustedProxies, build_request
@@ -75,6 +76,9 @@ class _Explainer:
         length = head.content_length
         if policy.max_body and length is not None and length > policy.max_body:
             raise ClientError(413, f"the body would be {length} bytes, {policy.max_body} are allowed")
+        if head.upgrade:
+            check_handshake(policy, request, self.question.authority)
+            found.websocket = list(explain_handshake(policy, request))
         view = RequestView(request, ConnectionView(1, self.question.client, 0, str(address), 0.0))
         found.nodes = [node.name for node in policy.nodes]
         if ask_filters(self.registry, policy, view, found):

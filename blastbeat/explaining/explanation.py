@@ -64,7 +64,8 @@ class Limit:
 @dataclass(slots=True)
 class Explanation:
     """`path` is what routes and filters compare; `shown` what the node gets to see of it. `status` is that of
-    the answer where the request gets to no node, else 0; `outcome` says the same in words."""
+    the answer where the request gets to no node, else 0; `outcome` says the same in words. `websocket` says
+    in lines what becomes of a handshake."""
 
     url: str
     method: str
@@ -81,6 +82,7 @@ class Explanation:
     request_encoder: str = ""
     shown: dict[str, str] = field(default_factory=dict)
     selector: str = ""
+    websocket: list[str] = field(default_factory=list)
     nodes: list[str] = field(default_factory=list)
     endpoints: list[str] = field(default_factory=list)
     node_authenticators: list[str] = field(default_factory=list)

@@ -23,6 +23,14 @@ _PRINTABLE = "".join(map(chr, range(0x21, 0x7F)))
 _PORTS = {"http": 80, "ws": 80, "https": 443, "wss": 443}
 
 
+_HANDSHAKE = (
+    ("Upgrade", "websocket"),
+    ("Connection", "Upgrade"),
+    ("Sec-WebSocket-Key", "dGhlIHNhbXBsZSBub25jZQ=="),  # RFC 6455 §1.3
+    ("Sec-WebSocket-Version", "13"),
+)
+
+
 class BadQuestion(BlastBeatError):
     """A question that makes no sense, whatever the configuration. The text says what would."""
 
@@ -42,6 +50,11 @@ class Question:
     headers: list[tuple[str, str]]
     client: str = ""
     notes: list[str] = field(default_factory=list)
+
+    def ask_for_websocket(self) -> None:
+        """The fields of a handshake, as far as none are given."""
+        given = {name.lower() for name, _ in self.headers}
+        self.headers += [each for each in _HANDSHAKE if each[0].lower() not in given]
 
     def read_head(self, limits: HttpLimits) -> RequestHead:
         """The head as the server gets it. Raises ClientError for what it refuses at its gate."""
@@ -89,6 +102,8 @@ def read_question(url: str, method: str = "GET", headers: Sequence[str] = (), cl
         headers=[each for each in fields if each[0].lower() != "host"],
         client=_read_client(client),
     )
+    if scheme in ("ws", "wss"):
+        question.ask_for_websocket()
     if quote(target, safe=_PRINTABLE) != target:
         question.notes.append(f"the target is sent as {question.target}")
     if fragment:

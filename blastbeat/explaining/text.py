@@ -41,6 +41,8 @@ def _steps(found: Explanation) -> Iterator[tuple[str, list[str]]]:
         return
     shown = ", ".join(f"{name} {value}" for name, value in found.shown.items() if value)
     yield "request-encoder", [f"{found.request_encoder}: {shown}"]
+    if found.websocket:
+        yield "websocket", found.websocket
     yield "selector", [found.selector]
     yield "nodes", [f"{' '.join(found.nodes)}, at {' '.join(found.endpoints)}"]
     yield "node-authenticators", [" ".join(found.node_authenticators)]

@@ -138,10 +138,19 @@ def _of_each(key: str) -> Callable[[Snapshot], Rows]:
     return lambda snapshot: [((each["name"],), each[key]) for each in snapshot.virtualhosts]
 
 
-def _sessions(snapshot: Snapshot) -> Rows:
-    yield from _of_each("sessions")(snapshot)
-    if snapshot.rest is not None:
-        yield (OTHER,), snapshot.rest["sessions"]
+def _with_rest(key: str) -> Callable[[Snapshot], Rows]:
+    def read(snapshot: Snapshot) -> Rows:
+        yield from _of_each(key)(snapshot)
+        if snapshot.rest is not None:
+            yield (OTHER,), snapshot.rest[key]
+
+    return read
+
+
+def _messages(snapshot: Snapshot) -> Rows:
+    for labels, tally in _tallies(snapshot):
+        for direction in ("in", "out"):
+            yield (*labels, direction), tally[f"messages_{direction}"]
 
 
 _VIRTUALHOSTS = (
@@ -175,7 +184,11 @@ _VIRTUALHOSTS = (
         _limits_hit,
     ),
     Family("gauge", "sessions", "Sessions open now, of the virtualhost with its routes.",
-           ("virtualhost",), _sessions),
+           ("virtualhost",), _with_rest("sessions")),
+    Family("gauge", "websockets", "Sessions that are open WebSockets now, likewise.",
+           ("virtualhost",), _with_rest("websockets")),
+    Family("counter", "websocket_messages", "Messages of WebSocket clients (`in`) and for them (`out`).",
+           ("virtualhost", "route", "direction"), _messages),
     Family("gauge", "virtualhost_up", "1 where every part of it that has nodes configured has one available.",
            ("virtualhost",), lambda snapshot: [((each["name"],), each["state"] == "up")
                                                for each in snapshot.virtualhosts]),

@@ -75,7 +75,11 @@ def _sum_up(families: Sequence[Sequence[VirtualHost]]) -> dict[str, object]:
     for family in families:
         for each in family:
             total.absorb(each.tally)
-    return {**describe_tally(total), "sessions": sum(family[0].sessions for family in families)}
+    return {
+        **describe_tally(total),
+        "sessions": sum(family[0].sessions for family in families),
+        "websockets": sum(family[0].count.websockets for family in families),
+    }
 
 
 def prepare(accept: str) -> Callable[[Snapshot], tuple[bytes, str]]:

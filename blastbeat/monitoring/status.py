@@ -145,6 +145,7 @@ def describe_server(server: RunningServer, at: float) -> dict[str, Any]:
         "connections_limit": settings.connections,
         "sessions": figures.sessions,
         "sessions_limit": settings.sessions,
+        "websockets": server.counters["websockets.opened"] - server.counters["websockets.closed"],
         "nodes": figures.nodes_known,
         "nodes_up": figures.nodes_up,
         "instances_up": figures.instances_up,
@@ -196,6 +197,7 @@ def _describe_policy(policy: VirtualHost) -> dict[str, Any]:
         "nodes": list(policy.node_names),
         "sessions": policy.sessions,
         "sessions_limit": policy.config.sessions,
+        "websockets": policy.count.websockets,
         "instances_available": available_instances(policy),
         "held": policy.held.size if policy.held is not None else 0,
         **describe_tally(policy.tally),
@@ -208,6 +210,8 @@ def describe_tally(tally: Tally) -> dict[str, Any]:
         "answers": dict(zip(CODE_CLASSES, tally.answers, strict=False)),
         "bytes_in": tally.bytes_in,
         "bytes_out": tally.bytes_out,
+        "messages_in": tally.messages_in,
+        "messages_out": tally.messages_out,
         "limits_hit": dict(tally.limits),
     }
 

@@ -209,6 +209,7 @@ function showServer(status) {
     ["Requests", `${count.format(requests)}${rate === null ? "" : `, ${rate.toFixed(1)} per second`}`],
     ["Connections", ofLimit(server.connections, server.connections_limit)],
     ["Sessions", ofLimit(server.sessions, server.sessions_limit)],
+    ["WebSockets", count.format(server.websockets)],
     ["Waiting for clients", ofLimit(server.client_queued_bytes, server.client_queued_limit, bytes)],
     ["Waiting for nodes", bytes(server.node_queued_bytes)],
     ["Resident memory", process.resident_bytes === undefined ? "?" : bytes(process.resident_bytes)],

@@ -13,6 +13,7 @@ from blastbeat.tally import DURATION_BOUNDS
 
 NO_ANSWERS = dict.fromkeys(("none", "1xx", "2xx", "3xx", "4xx", "5xx"), 0)
 TALLY = {"answers": {**NO_ANSWERS, "2xx": 3}, "bytes_in": 10, "bytes_out": 20, "limits_hit": {"rate": 2}}
+TALLY |= {"messages_in": 8, "messages_out": 9}
 PART = {**TALLY, "instances_available": 4, "held": 5}
 INSTANCES = [
     {"state": "up", "sessions": 1, "queued_bytes": 10, "last_heard": 2.0},
@@ -27,12 +28,12 @@ SNAPSHOT = Snapshot(
     },
     counters=dict.fromkeys(COUNTERS, 0) | {"messages.dropped.type": 7, "hops.retried": 8},
     virtualhosts=[
-        {**PART, "name": "a.test", "state": "up", "sessions": 6, "queued_bytes": 7,
+        {**PART, "name": "a.test", "state": "up", "sessions": 6, "websockets": 2, "queued_bytes": 7,
          "routes": [{**PART, "name": "/api"}]},
     ],
     virtualhosts_total=31,
     virtualhosts_without_node=1,
-    rest={**TALLY, "sessions": 30},
+    rest={**TALLY, "sessions": 30, "websockets": 4},
     unmatched={**TALLY, "answers": {**NO_ANSWERS, "4xx": 1}},
     nodes=[
         {"name": "app", "router": "main", "state": "up", "instances": INSTANCES},
@@ -95,6 +96,13 @@ def test_what_is_told_of_each_virtualhost() -> None:
     assert read("response_body_bytes")["a.test", "/api"] == 20
     assert read("limits_hit")["a.test", "", "rate"] == 2
     assert read("sessions") == {("a.test",): 6, (OTHER,): 30}
+    assert read("websockets") == {("a.test",): 2, (OTHER,): 4}
+
+
+def test_messages_of_websockets() -> None:
+    messages = read("websocket_messages")
+    assert messages["a.test", "", "in"] == messages["a.test", "/api", "in"] == 8
+    assert messages["a.test", "", "out"] == messages[OTHER, "", "out"] == 9
     assert read("virtualhost_up") == {("a.test",): 1}
     assert read("virtualhost_queued_bytes") == {("a.test",): 7}
     assert read("virtualhost_instances") == {("a.test", ""): 4, ("a.test", "/api"): 4}

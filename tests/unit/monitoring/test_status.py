@@ -66,7 +66,7 @@ def test_what_a_virtualhost_answered() -> None:
     assert (told["name"], told["aliases"], told["state"]) == (HOST, ["www.app.test"], "up")
     assert told["answers"] == {"none": 0, "1xx": 0, "2xx": 1, "3xx": 0, "4xx": 1, "5xx": 0}
     assert (told["requests"], told["bytes_out"] > 6, told["limits_hit"]) == (2, True, {"max-body": 1})
-    assert (told["sessions"], told["sessions_limit"]) == (1, 1)
+    assert (told["sessions"], told["sessions_limit"], told["websockets"]) == (1, 1, 0)
     assert (told["nodes"], told["instances_available"], told["routes"]) == (["app"], 1, [])
 
 

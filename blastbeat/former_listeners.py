@@ -28,11 +28,12 @@ class FormerListeners:
         """What there will be when `running`, which bound the addresses in `gone`, was replaced by one that
         binds those in `bound`. `in_use` are those that clients are connected by."""
         later = FormerListeners()
-        later.shared.update(self.shared, (address for address in gone if address in running.server.bind))
+        shared = {*running.server.bind, *running.server.bind_ssl}
+        later.shared.update(self.shared, (address for address in gone if address in shared))
         for address, names in self._own.items():
             later._own[address] = set(names)
         for address in gone:
-            owners = {each.name for each in running.virtualhosts if address in each.bind}
+            owners = {each.name for each in running.virtualhosts if address in (*each.bind, *each.bind_ssl)}
             if owners:
                 later._own.setdefault(address, set()).update(owners)
         live = in_use - set(bound)

@@ -6,7 +6,7 @@ Nothing is bound here and nothing that runs is changed: a draft may be thrown aw
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TypeAlias
 
 import anyio.to_thread
@@ -95,6 +95,7 @@ class Drafter:
             found += error.problems
         try:
             draft.tls = await anyio.to_thread.run_sync(self._load_tls, config, driver)
+            draft.difference = replace(difference, certificates=draft.tls.renewed(self._tls()))
         except ConfigError as error:
             found += error.problems
         await spread(self._build(draft, found))
@@ -117,9 +118,11 @@ class Drafter:
         return self._assembly.websocket_driver(config.server)
 
     def _load_tls(self, config: Config, driver: DriverFactory) -> TlsTable:
+        return load_table(config, driver.protocols, self._tls())
+
+    def _tls(self) -> TlsTable | None:
         wiring = self._server.wiring
-        known = wiring.context.tls if wiring is not None else None
-        return load_table(config, driver.protocols, known)
+        return wiring.context.tls if wiring is not None else None
 
     async def _read(self) -> tuple[Config, Sequence[Problem]]:
         if self._load is None:

@@ -65,15 +65,17 @@ class HostChange:
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """`server` are keys of the server's section, `plugins` those of `[plugins]` and `[plugin.<name>]`. False
-    where nothing is different."""
+    """`server` are keys of the server's section, `plugins` those of `[plugins]` and `[plugin.<name>]`,
+    `certificates` files that are the same by name and hold something else. False where nothing is
+    different."""
 
     server: tuple[Change, ...] = ()
     plugins: tuple[Change, ...] = ()
     virtualhosts: tuple[HostChange, ...] = ()
+    certificates: tuple[str, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.server or self.plugins or self.virtualhosts)
+        return bool(self.server or self.plugins or self.virtualhosts or self.certificates)
 
     @property
     def restart(self) -> tuple[str, ...]:
@@ -84,7 +86,9 @@ class Difference:
     @property
     def is_applicable(self) -> bool:
         """Whether a running server has anything to do."""
-        return bool(self.virtualhosts) or not all(each.restart for each in (*self.server, *self.plugins))
+        if self.virtualhosts or self.certificates:
+            return True
+        return not all(each.restart for each in (*self.server, *self.plugins))
 
     def names(self, what: str) -> list[str]:
         """The virtualhosts (without routes) that were ADDED, REMOVED or CHANGED, a changed route included."""
@@ -107,6 +111,9 @@ class Difference:
                 found += [f"{_MARKS[what]} virtualhost {label}" for label in labels]
             else:
                 found.append(f"{lead} {_few(labels)}: {detail}")
+        if self.certificates:
+            what = "certificate" if len(self.certificates) == 1 else "certificates"
+            found.append(f"~ {what} renewed: {_few([printable(name) for name in self.certificates])}")
         return found
 
     def summary(self) -> str:
@@ -120,6 +127,9 @@ class Difference:
         live = [change.key for change in (*self.server, *self.plugins) if not change.restart]
         if live:
             parts.append(f"changed in [blastbeat]: {', '.join(live)}")
+        if self.certificates:
+            what = "certificate" if len(self.certificates) == 1 else "certificates"
+            parts.append(f"{len(self.certificates)} {what} renewed")
         return "; ".join(parts) or "nothing changed"
 
     def as_json(self) -> dict[str, Any]:
@@ -136,6 +146,7 @@ class Difference:
                 }
                 for each in self.virtualhosts
             ],
+            "certificates": list(self.certificates),
             "restart": list(self.restart),
         }
 

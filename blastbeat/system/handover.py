@@ -105,7 +105,8 @@ def _files_read_again(config: Config) -> set[tuple[str, str, str]]:
             origins += each.origins.values()
             section = each.section or each.name
             found |= {("error-page", page.file, section) for page in each.error_pages}
-            own = (("offline", each.offline), ("certificate", each.certificate), ("key", each.key))
+            own = [("offline", each.offline), ("certificate", each.certificate), ("key", each.key)]
+            own.append(("client-ca", each.client_ca))
             found |= {(key, path, section) for key, path in own}
         found.add(("", host.file, ""))
     found |= {("", origin.file, "") for origin in origins if origin.line}

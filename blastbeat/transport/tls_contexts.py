@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from blastbeat.config.model import Address, Config, ServerConfig, VirtualHostConfig
+from blastbeat.config.names import split_host_name
 from blastbeat.config.tls_settings import NOBODY, tls_settings
 from blastbeat.errors import BlastBeatError, ConfigError, Problem
 from blastbeat.vhosts import HostTable
@@ -52,6 +53,7 @@ class LoadedContext:
     files: TlsFiles
     context: ssl.SSLContext
     fingerprint: bytes
+    protocols: tuple[str, ...] = ()
 
 
 class TlsError(BlastBeatError):
@@ -80,7 +82,7 @@ def load_context(files: TlsFiles, protocols: Sequence[str]) -> LoadedContext:
         except (ssl.SSLError, OSError) as error:
             raise TlsError("client-ca", files.client_ca, f"holds no certificates: {_text(error)}") from None
     context.verify_mode = _VERIFY[files.client_verify]
-    return LoadedContext(files, context, fingerprint)
+    return LoadedContext(files, context, fingerprint, tuple(protocols))
 
 
 def read_fingerprint(files: TlsFiles) -> bytes:
@@ -138,7 +140,7 @@ def load_contexts(config: Config, protocols: Sequence[str], known: Contexts | No
             continue
         try:
             before = (known or {}).get(files)
-            if before is not None and before.fingerprint == read_fingerprint(files):
+            if before is not None and _is_current(before, protocols):
                 found[files] = before
             else:
                 found[files] = load_context(files, protocols)
@@ -147,6 +149,10 @@ def load_contexts(config: Config, protocols: Sequence[str], known: Contexts | No
     if problems:
         raise ConfigError(list(dict.fromkeys(problems)))
     return found
+
+
+def _is_current(loaded: LoadedContext, protocols: Sequence[str]) -> bool:
+    return loaded.protocols == tuple(protocols) and loaded.fingerprint == read_fingerprint(loaded.files)
 
 
 def _needed(config: Config) -> Iterable[tuple[TlsFiles, VirtualHostConfig | None]]:
@@ -192,12 +198,34 @@ class TlsTable:
             loaded = contexts.get(files) if files is not None else None
             if loaded is None or not reachable_by_tls(each, server):
                 continue
-            self._hosts.add(each.name, loaded, aliases=each.alias, listeners=each.bind_ssl)
+            self._add(each, loaded)
             for address in each.bind_ssl or server.bind_ssl:
                 self._defaults.setdefault(address, loaded)
         if own is not None and own in contexts:
             for address in {*server.bind_ssl, *self._defaults}:
                 self._defaults[address] = contexts[own]
+
+    def _add(self, virtualhost: VirtualHostConfig, loaded: LoadedContext) -> None:
+        """A name that is asked for has no port, and behind something that forwards them the address need not
+        be the one that clients know: so a name with a port counts without it, too, after all others."""
+        names = (virtualhost.name, *virtualhost.alias)
+        listeners = virtualhost.bind_ssl
+        self._hosts.add(virtualhost.name, loaded, aliases=virtualhost.alias, listeners=listeners)
+        for name in names:
+            host, port = split_host_name(name)
+            if port is not None and ":" not in host:  # nobody asks for an address
+                self._hosts.add_alias(host, loaded, listeners=listeners)
+
+    def renewed(self, before: TlsTable | None) -> tuple[str, ...]:
+        """Certificates that `before` has too, but whose files, or their key's or authority's, held something
+        else then."""
+        former = before.contexts if before is not None else {}
+        names = (
+            files.certificate
+            for files, loaded in self.contexts.items()
+            if files in former and former[files].fingerprint != loaded.fingerprint
+        )
+        return tuple(dict.fromkeys(names))
 
     def choose(self, address: Address, server_name: bytes) -> LoadedContext | None:
         """That of the virtualhost `server_name` leads to on `address`; else the server's; else that of the

@@ -37,8 +37,9 @@ def toml_value(value: Any) -> str:
 
 
 def toml_table(name: str, values: Table) -> str:
-    """``[name]`` and its keys."""
-    lines = [f"[{name}]", *(f"{json.dumps(key)} = {toml_value(value)}" for key, value in values.items())]
+    """``[name]`` and its keys; None leaves one out that would have a default here."""
+    given = ((key, value) for key, value in values.items() if value is not None)
+    lines = [f"[{name}]", *(f"{json.dumps(key)} = {toml_value(value)}" for key, value in given)]
     return "\n".join(lines) + "\n"
 
 

@@ -32,3 +32,9 @@ def test_or_until_they_are_bound_again() -> None:
     former = FormerListeners().after(RUNNING, [ONE, THREE], [], {ONE, THREE})
     again = former.after(RUNNING, [], [ONE, THREE], {ONE, THREE})
     assert not again.shared and not again.of("own.test")
+
+
+def test_tls_addresses_likewise() -> None:
+    running = Config(ServerConfig(bind_ssl=(ONE,)), (VirtualHostConfig("own.test", bind_ssl=(TWO,)),))
+    former = FormerListeners().after(running, [ONE, TWO], [], {ONE, TWO})
+    assert former.shared == {ONE} and list(former.of("own.test")) == [TWO]

@@ -10,6 +10,7 @@ from blastbeat.config.difference import (
     CHANGED,
     REMOVED,
     Change,
+    Difference,
     HostChange,
     find_difference,
     is_same_virtualhost,
@@ -193,6 +194,7 @@ def test_for_programs() -> None:
                 "changes": [{"key": "path-info", "old": "decoded", "new": "raw", "restart": False}],
             }
         ],
+        "certificates": [],
         "restart": ["[blastbeat] uid"],
     }
 
@@ -204,3 +206,21 @@ def test_every_attribute_of_the_model_is_compared() -> None:
     known = {option.field for option in VIRTUALHOST_KEYS.values()}
     metadata = {"name", "route", "routes", "file", "line", "section", "origins"}
     assert set(VirtualHostConfig.__slots__) - known == metadata
+
+
+def test_certificates_whose_files_hold_something_else() -> None:
+    difference = Difference(certificates=("/etc/a.pem",))
+    assert difference and difference.is_applicable
+    assert difference.lines() == ["~ certificate renewed: /etc/a.pem"]
+    assert difference.summary() == "1 certificate renewed"
+    more = Difference(certificates=tuple("abcde"))
+    assert more.lines() == ["~ certificates renewed: a, b, c and 2 more"]
+    assert more.as_json()["certificates"] == list("abcde")
+
+
+def test_how_clients_speak_on_a_tls_address_is_a_difference() -> None:
+    plain, told = (
+        VirtualHostConfig("a.test", bind_ssl=(Address("127.0.0.1", 443, proxied, True),))
+        for proxied in (False, True)
+    )
+    assert is_same_virtualhost(plain, plain) and not is_same_virtualhost(plain, told)

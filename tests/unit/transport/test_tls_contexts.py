@@ -100,3 +100,37 @@ def test_a_context_speaks_nothing_old(tmp_path: Path) -> None:
     names = {cipher["name"] for cipher in context.get_ciphers()}
     assert all(name.startswith(("TLS_", "ECDHE-")) and "CBC" not in name for name in names)
     assert all("GCM" in name or "POLY1305" in name or "CCM" in name for name in names)
+
+
+def test_what_is_offered_by_alpn_is_part_of_a_context(tmp_path: Path) -> None:
+    path = write_certificate(tmp_path, "a.test")
+    wanted = config(VirtualHostConfig("a.test", certificate=str(path)))
+    files = TlsFiles(str(path))
+    before = load_contexts(wanted, ["http/1.1"])
+    assert load_contexts(wanted, ["http/1.1"], before)[files] is before[files]
+    assert load_contexts(wanted, ["h2", "http/1.1"], before)[files] is not before[files]
+
+
+def test_which_were_renewed(tmp_path: Path) -> None:
+    paths = [write_certificate(tmp_path, name) for name in ("a.test", "b.test", "c.test")]
+    hosts = [VirtualHostConfig(path.stem, certificate=str(path)) for path in paths]
+    before = load_table(config(*hosts[:2]), [])
+    write_certificate(tmp_path, "b.test")
+    after = load_table(config(*hosts), [], before)
+    assert after.renewed(before) == (str(paths[1]),)  # the third is new, which is another difference
+    assert after.renewed(after) == () == after.renewed(None)
+
+
+def test_names_with_ports_are_asked_for_without(tmp_path: Path) -> None:
+    """Whatever port clients know, behind something that forwards it."""
+    first, second = (str(write_certificate(tmp_path, name)) for name in ("a.test", "b.test"))
+    table = load_table(
+        config(
+            VirtualHostConfig("a.test", certificate=first),
+            VirtualHostConfig("b.test:9443", alias=("*.b.test:443", "[::1]:80"), certificate=second),
+        ),
+        [],
+    )
+    for name, file in ((b"b.test", second), (b"x.b.test", second), (b"a.test", first), (b"c.test", first)):
+        loaded = table.choose(HERE, name)
+        assert loaded is not None and loaded.files.certificate == file, name

@@ -29,7 +29,15 @@ _PASS, _DROP, _FORWARDING, _CONNECTION = 0, 1, 2, 3
 
 # Written anew from the parsed request, or meant for this hop only (RFC 9110 §7.6.1).
 _WRITTEN_ANEW = (b"host", b"content-length", b"transfer-encoding", b"x-request-id")
-_HOP_BY_HOP = (b"keep-alive", b"proxy-connection", b"te", b"trailer", b"upgrade", b"expect")
+_HOP_BY_HOP = (
+    b"keep-alive",
+    b"proxy-connection",
+    b"te",
+    b"trailer",
+    b"upgrade",
+    b"expect",
+    b"http2-settings",
+)
 _OVERWRITTEN = (b"x-forwarded-for", b"x-forwarded-proto", b"x-forwarded-host")
 
 _KEPT_THOUGH_NAMED = frozenset(

@@ -19,7 +19,8 @@ _FACTS = re.compile(rb"\r\n(?i:(host|content-length|transfer-encoding|expect|upg
 _HANDSHAKE_FACTS = re.compile(rb"\r\n(?i:(connection|sec-websocket-key)):[\t ]*([^\r]*)")
 _ABSOLUTE = re.compile(rb"(?i:https?)://([^/?]*)(?:[/?].*)?")
 _HOST = re.compile(rb"(?:[A-Za-z0-9._~-]+|\[([0-9A-Fa-f:.]+)\])(?::([0-9]{0,5}))?")
-_LENGTH = re.compile(rb"[0-9]{1,%d}" % MAX_LENGTH_DIGITS)
+# No zeros before: some readers take those for octal.
+_LENGTH = re.compile(rb"0|[1-9][0-9]{0,%d}" % (MAX_LENGTH_DIGITS - 1))
 _CODING = re.compile(rb"(%s+)((?:[\t ]*;[\t\x20-\x7e]*)?)" % TOKEN)
 _KEY = re.compile(rb"[A-Za-z0-9+/]{21}[AQgw]==")  # the base64 form of 16 bytes
 
@@ -99,6 +100,8 @@ def split_tokens(value: bytes) -> list[bytes]:
 
 def _parse_length(value: bytes) -> int:
     if _LENGTH.fullmatch(value) is None:
+        if value.isdigit() and value[0] == 0x30:
+            raise GrammarError(400, "a Content-Length with zeros before the number")
         if value.isdigit():
             raise GrammarError(400, f"a Content-Length of more than {MAX_LENGTH_DIGITS} digits")
         raise GrammarError(400, "a Content-Length that is not one decimal number")

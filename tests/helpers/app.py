@@ -22,6 +22,7 @@ class AppRequest:
     sid: bytes
     variables: dict[str, str]
     body: bytearray = field(default_factory=bytearray)
+    is_whole: bool = False
 
     @property
     def is_chunked(self) -> bool:
@@ -51,6 +52,7 @@ class AppNode:
         self.name = name
         self.ended: dict[bytes, int] = {}
         self.served: list[AppRequest] = []
+        self.heads: list[AppRequest] = []  # also of those whose body never came whole
         self._handler = handler
         self._open: dict[bytes, AppRequest] = {}
         self._stopping = threading.Event()
@@ -93,8 +95,10 @@ class AppNode:
             self.ended[message.sid] = self.ended.get(message.sid, 0) + 1
             self._open.pop(message.sid, None)
             return
-        if message.type == b"uwsgi":
-            request = AppRequest(message.sid, read_variables(message.body))
+        if message.type in (b"uwsgi", b"headers"):
+            read = read_variables if message.type == b"uwsgi" else _variables_of_head
+            request = AppRequest(message.sid, read(message.body))
+            self.heads.append(request)
             if request.is_chunked or request.length:
                 self._open[message.sid] = request
             else:
@@ -112,8 +116,23 @@ class AppNode:
             self._answer(pending)
 
     def _answer(self, request: AppRequest) -> None:
+        request.is_whole = True
         self.served.append(request)
         body = self._handler(request)
         self._node.send(request.sid, "headers", head("200 OK", [("Content-Length", str(len(body)))]))
         if body and request.variables["REQUEST_METHOD"] != "HEAD":
             self._node.send(request.sid, "body", body)
+
+
+def _variables_of_head(body: bytes) -> dict[str, str]:
+    """What a `headers` message says, named as the other encoding names it."""
+    first, *lines = body.decode("latin-1").removesuffix("\r\n\r\n").split("\r\n")
+    method, target, _ = first.split(" ")
+    variables = {"REQUEST_METHOD": method, "REQUEST_URI": target}
+    for line in lines:
+        name, value = line.split(": ", 1)
+        variable = name.upper().replace("-", "_")
+        plain = variable in ("CONTENT_LENGTH", "CONTENT_TYPE")
+        variable = variable if plain else "HTTP_" + variable
+        variables[variable] = f"{variables[variable]}, {value}" if variable in variables else value
+    return variables

@@ -33,9 +33,8 @@ class Upload:
         self._share = share
         self._credit = instance.credit  # what this session began with, whatever the node announces later
         self._window = instance.credit or None  # None: the node announced no credit
-        self._waiting: deque[tuple[bytes, Buffer]] = (
-            deque()
-        )  # only what one read of the client brought: then it is paused
+        # Only what one read of the client brought: then it is paused.
+        self._waiting: deque[tuple[bytes, Buffer]] = deque()
         self.is_held = False
 
     def data(self, data: Buffer) -> None:

@@ -202,7 +202,8 @@ class Filter:
         """Before authenticators and selection. An Answer ends the request here."""
 
     def on_response(self, view: RequestView, head: ResponseHead) -> ResponseHead:
-        """Before the final head goes to the client. The framing stays as it is, whatever is returned."""
+        """Before the final head goes to the client, or the 101 that accepts a WebSocket. Its framing stays as
+        it is, and a 101 a 101, whatever is returned."""
         return head
 
     def on_output(self, view: RequestView) -> Pace | None:
@@ -216,7 +217,8 @@ class Filter:
         return 0.0
 
     def on_message(self, view: RequestView, direction: str, n: int) -> CloseReason | None:
-        """A WebSocket message passed. A reason closes the session."""
+        """A WebSocket message passed; `on_data` is asked about its bytes too. A reason closes the WebSocket
+        with 1008, an exception with 1011."""
         return None
 
     def on_closed(self, view: RequestView) -> None:
@@ -256,6 +258,10 @@ class NodeSide(Protocol):
 
     def send(self, instance: Any, sid: bytes, type: bytes, body: Buffer) -> None:
         """Send now, or queue."""
+        ...
+
+    def hand_over(self, instance: Any, sid: bytes, type: bytes, body: Buffer) -> bool:
+        """Send now, behind all that was said before; False, with nothing queued, where that can't be."""
         ...
 
     def queued(self, instance: Any, sid: bytes) -> int:

@@ -144,16 +144,18 @@ class Placement:
     def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
         """The next request of a persistent connection, to the instance it is pinned to."""
         virtualhost, instance = session.virtualhost, session.instance
-        if exchange.head.upgrade and instance.is_blocked:
-            # Its ROUTER can't take the head now, and a handshake is accepted only then (§3).
-            stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
-            self.place(stream, exchange)
-            return
         body = self._encode(stream, exchange, virtualhost)
         if body is None:
             return
-        session.begin(exchange)
-        instance.router.send(instance, session.sid, virtualhost.request_type, body)
+        if not exchange.head.upgrade:
+            session.begin(exchange)
+            instance.router.send(instance, session.sid, virtualhost.request_type, body)
+        elif instance.router.hand_over(instance, session.sid, virtualhost.request_type, body):
+            session.begin(exchange)
+        else:  # a handshake is accepted only once the ROUTER has taken its head (§3)
+            stream.drop_session(CloseReason.NO_INSTANCE)
+            self.place(stream, exchange)
+            return
         self._forwarded(stream, exchange, session)
 
     def _forwarded(self, stream: Stream, exchange: Exchange, session: Session) -> None:

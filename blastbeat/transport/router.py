@@ -184,6 +184,10 @@ class Router:
         or its queue is full."""
         return self._sender.offer(instance, sid, type, body)
 
+    def hand_over(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
+        """Send a message now or not at all."""
+        return self._sender.hand_over(instance, sid, type, body)
+
     def send(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
         """Sends, or queues behind what waits already. To an instance that is gone nothing goes."""
         self._sender.send(instance, sid, type, body)

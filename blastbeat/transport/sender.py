@@ -19,11 +19,12 @@ from blastbeat.instance import NEVER, CrowdSink, Instance, Outcome
 from blastbeat.interfaces import Clock
 from blastbeat.messages import BATCH, END, MessageWriter
 from blastbeat.nodes import NodeTable
+from blastbeat.outbox import MESSAGE_OVERHEAD
 
 RETRY_INTERVAL = 0.005  # seconds: ZeroMQ has no event for one peer that takes messages again
 RETRY_PAUSE = 0.001  # seconds
 MAX_SENDS_PER_FLUSH = 256
-MAX_GATHERED = 256 * 1024  # bytes
+MAX_GATHERED = 256 * 1024  # bytes, overhead included: one read of a client may bring thousands of messages
 
 
 class Sender:
@@ -76,10 +77,18 @@ class Sender:
     def send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
         """Any other message of a session: it goes with the others of this turn of the loop."""
         self._gathered.append((instance, sid, message_type, body))
-        self._gathered_size += len(body)
+        self._gathered_size += len(body) + MESSAGE_OVERHEAD
         if self._gathered_size > MAX_GATHERED:
             self.send_gathered()
         self._used()
+
+    def hand_over(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> bool:
+        """A message that goes now or not at all: False when ZeroMQ does not take it."""
+        if self._gathered:
+            self.send_gathered()
+        return not instance.is_blocked and (
+            self._transmit(instance, sid, message_type, body) is Outcome.TAKEN
+        )
 
     def has_gathered(self) -> bool:
         """Whether `send_gathered` has something to do."""

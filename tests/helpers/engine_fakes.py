@@ -150,6 +150,9 @@ class FakeRouter:
         self.send(instance, sid, type, body)
         return True
 
+    def hand_over(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
+        return self.offer(instance, sid, type, body)
+
     def send(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
         if not instance.is_gone:
             self.sent.append((instance.identity, sid, type, bytes(body)))

@@ -126,6 +126,9 @@ class FakeRouter:
             instance.outbox.put(sid, type, body)
         self.sent.append((sid, type, bytes(body)))
 
+    def hand_over(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
+        return self.offer(instance, sid, type, body)
+
     def queued(self, instance: Instance, sid: bytes) -> int:
         return instance.outbox.queued(sid)
 

@@ -103,6 +103,9 @@ class TableStage:
     def send(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
         raise NotImplementedError
 
+    def hand_over(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
+        raise NotImplementedError
+
     def queued(self, instance: Instance, sid: bytes) -> int:
         return instance.outbox.queued(sid)
 

@@ -128,6 +128,9 @@ class SenderStage:
     def offer(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
         return self.sender.offer(instance, sid, type, body)
 
+    def hand_over(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> bool:
+        return self.sender.hand_over(instance, sid, type, body)
+
     def send(self, instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
         self.sender.send(instance, sid, type, body)
 

@@ -11,7 +11,7 @@ from blastbeat.interfaces import Filter, RequestView
 from blastbeat.progress import Phase
 from blastbeat.stream import Stream
 from tests.helpers.engine import Engine, request_head
-from tests.helpers.engine_fakes import FakeClient, FakeWebSocket
+from tests.helpers.engine_fakes import FakeClient, FakeWebSocket, GatedAuthenticator
 
 FIELDS = [
     (b"connection", b"Upgrade"),
@@ -211,9 +211,45 @@ def test_it_continues_the_session_of_its_connection() -> None:
     session = engine.request(stream)
     engine.respond(session)
     engine.router.drain()
-    engine.instance().is_blocked = False
     engine.request(stream, request_head(headers=FIELDS, upgrade=True))
     assert stream.phase is Phase.UPGRADED and stream.session is session
+    engine.close()
+
+
+def test_a_head_that_cannot_go_now_begins_another_session() -> None:
+    """A 101 would promise what the instance of this connection cannot keep."""
+    engine = Engine(here={"app/1": "", "app/2": ""})
+    stream = engine.stream()
+    session = engine.request(stream)
+    engine.respond(session)
+    engine.router.drain()
+    assert session is not None
+    engine.router.full.add(session.instance.identity)
+    engine.request(stream, request_head(headers=FIELDS, upgrade=True))
+    assert stream.phase is Phase.UPGRADED and stream.session is not session
+    assert engine.types(session)[-1] == b"end"
+    engine.close()
+
+
+def test_it_waits_for_an_instance_where_requests_are_held() -> None:
+    engine = Engine(here={}, policy={"hold": 5.0})
+    stream = ask(engine)
+    assert not engine.recorder.opened and engine.counters["requests.held"] == 1
+    engine.dispatcher.admit(engine.node("app"), "1.2.3.4")
+    engine.router.drain()
+    assert stream.phase is Phase.UPGRADED
+    engine.close()
+
+
+def test_authenticators_are_asked_first() -> None:
+    gate = GatedAuthenticator()
+    engine = Engine(authenticators=[gate])
+    stream = ask(engine)
+    engine.tasks.run()
+    assert gate.asked == 1 and not engine.recorder.opened
+    gate.is_open = True
+    engine.tasks.run()
+    assert stream.phase is Phase.UPGRADED
     engine.close()
 
 

@@ -51,7 +51,7 @@ def test_what_is_sent_waits_for_the_others_of_its_turn(stage: SenderStage) -> No
 
 def test_more_than_a_turns_worth_goes_at_once(stage: SenderStage) -> None:
     instance = stage.node()
-    half = b"x" * (MAX_GATHERED // 2)
+    half = body(MAX_GATHERED // 2)
     for _ in range(2):
         stage.sender.send(instance, A, b"body", half)
     assert stage.socket.messages == []
@@ -68,6 +68,30 @@ def test_an_offer_does_not_overtake_what_was_sent_before(stage: SenderStage) -> 
     assert stage.sender.offer(instance, B, b"uwsgi", b"head")
     assert not stage.sender.has_gathered()
     assert list(stage.take_sent()) == [A, B]
+
+
+def test_many_small_ones_are_as_much_as_a_large_one(stage: SenderStage) -> None:
+    """One read of a WebSocket client may bring thousands of empty messages."""
+    instance = stage.node()
+    for _ in range(MAX_GATHERED // MESSAGE_OVERHEAD):
+        stage.sender.send(instance, A, b"websocket", b"")
+    assert stage.socket.messages == []
+    stage.sender.send(instance, A, b"websocket", b"")
+    assert not stage.sender.has_gathered()
+
+
+def test_what_goes_now_or_not_at_all(stage: SenderStage) -> None:
+    instance = stage.node()
+    stage.sender.send(instance, A, b"body", b"before")
+    assert stage.sender.hand_over(instance, B, b"uwsgi", b"head")
+    assert list(stage.take_sent()) == [A, B]
+    stage.socket.room[APP] = 0
+    assert not stage.sender.hand_over(instance, B, b"uwsgi", b"full")
+    stage.sender.offer(instance, A, b"uwsgi", b"waits")
+    assert not stage.sender.hand_over(instance, B, b"uwsgi", b"blocked")
+    stage.socket.room[APP] = 10
+    stage.sender.retry()
+    assert stage.take_sent() == {A: [(b"uwsgi", b"waits")]}
 
 
 def test_nothing_overtakes_what_waits(stage: SenderStage) -> None:

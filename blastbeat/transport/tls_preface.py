@@ -30,6 +30,9 @@ log = logging.getLogger(__name__)
 HANDSHAKES_PER_TURN = 8
 """Of the loop. One with an RSA key of 2048 bits takes a millisecond; requests have turns between."""
 
+MAX_PLAIN = 4096
+"""Bytes of a request without TLS that are waited for, to learn its host."""
+
 LINGER = 5.0  # seconds that a client which spoke plain HTTP has to read the answer
 
 _PLAIN = re.compile(rb"[A-Za-z]+[ ]")
@@ -217,7 +220,10 @@ class TlsPreface(asyncio.Protocol):
         if _PLAIN.match(self._buffer) is None:
             if len(self._buffer) > 16 or not self._buffer[:16].isalpha():
                 self._end("malformed")
-            return
+        elif b"\r\n\r\n" in self._buffer or len(self._buffer) >= MAX_PLAIN:
+            self._answer_plain()
+
+    def _answer_plain(self) -> None:
         host = _HOST.search(self._buffer)
         where = ""
         if host is not None:
@@ -249,6 +255,8 @@ class TlsPreface(asyncio.Protocol):
         self._due = inf
         if self._tls is not None:
             self._tls.give_up("late", "")
+        elif not self._is_over and _PLAIN.match(self._buffer):
+            self._answer_plain()
         elif self._is_waiting or not self._is_over:
             self._end("late")
         else:

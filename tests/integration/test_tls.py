@@ -280,6 +280,37 @@ def test_with_the_loop_that_serve_uses(stage: Stage) -> None:
     asker.close()
 
 
+@pytest.mark.parametrize("ending", ["\r\n", "", "X-Long: " + "x" * 5000])
+def test_plain_http_in_pieces_is_told_where_to_go(stage: Stage, ending: str) -> None:
+    """Also where its head has no end, or none soon."""
+    server = serve(stage, {"handshake-timeout": 0.3})
+    asker = stage.client()
+    for piece in ("GE", "T / HTTP/1.1\r\nHo", f"st: {HOST}:80\r\n", ending):
+        asker.send(piece.encode())
+    response = asker.read_response()
+    assert response.status == 400 and f"https://{HOST}".encode() in response.body
+    asker.half_close()
+    asker.expect_eof()
+    assert server.counted()["tls.failed.plain-http"] == 1
+
+
+def test_a_stop_does_not_wait_for_who_was_told(stage: Stage) -> None:
+    server = serve(stage, {"drain": 0})
+    asker = stage.client()
+    asker.get()
+    assert asker.read_response().status == 400
+    server.server.stop()
+    server.join()
+
+
+def test_tls_on_a_plain_address_is_named_in_the_answer(stage: Stage) -> None:
+    stage.serve()
+    asker = stage.client()
+    asker.send(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03")
+    response = asker.read_response()
+    assert response.status == 400 and b"a TLS handshake" in response.body
+
+
 # ---------------------------------------------------------------- reload
 
 

@@ -273,6 +273,16 @@ def test_write_eof_is_close_notify_and_fin_and_the_rest_is_only_counted(scene: S
     assert scene.above.events == ["made", "eof", "lost"]
 
 
+def test_who_was_reset_before_our_fin_is_noticed(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails() -> None:
+        raise OSError("not connected")
+
+    monkeypatch.setattr(scene.raw, "write_eof", fails)
+    scene.tls.pause_reading()
+    scene.tls.write_eof()
+    assert scene.raw.is_reading()  # else nobody would see the end
+
+
 def test_write_eof_waits_for_what_was_written(scene: Scene) -> None:
     scene.raw.room = 0
     scene.tls.write(bytes(500_000))

@@ -32,6 +32,16 @@ SLICE = 32 * 1024
 """Bytes handled before a look whether anybody wants no more for now. One read may bring eight times as many,
 and thousands of small messages in each."""
 
+DEFLATED_SLICE = 4 * 1024
+"""The same where a byte may inflate to a thousand."""
+
+TURN = 0.005
+"""Seconds of one client's input at a time; the rest of what it brought waits until others had theirs. 256 KiB
+of empty frames take longer than a quarter of a second."""
+
+ANSWER_TIME = 0.25
+"""Seconds in which the node's answers to messages before a failure still reach the client."""
+
 PING_SPREAD = 0.5
 """The part of `websocket-ping` by which a client's first ping may be early: who came all at once (back, after
 a restart) is not pinged all at once ever after."""
@@ -43,10 +53,13 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
     """Implements `client.WebSocketClient`."""
 
     __slots__ = (
+        "_failure",
         "_gate",
         "_is_pinged",
+        "_is_taking_turns",
         "_period",
         "_ping_after",
+        "_slice",
         "_unread",
     )
 
@@ -59,6 +72,9 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         self._ping_after = self._period
         self._is_pinged = False  # and nothing has come since
         self._unread = b""  # what was read, and waits until somebody wants it
+        self._slice = DEFLATED_SLICE if is_compressed else SLICE
+        self._is_taking_turns = False  # it brought more than one turn's work: reading is held for that
+        self._failure: tuple[int, str] | None = None  # it is told of that as soon as answers had their time
 
     def begin(self, link: ClientLink, rest: bytes) -> None:
         """Take the place of `link`; `rest` is what it had read behind the handshake."""
@@ -94,8 +110,10 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
     def eof_received(self) -> bool:
         """A FIN instead of a close frame, or behind one."""
         self._fin_seen = True
-        if self._unread and not self._holds:
+        while self._unread and self._holds == self._is_taking_turns:
             self._read_on()
+        if self._failure is not None and not self._is_closing:
+            self._guarded(self._fail)
         if not self._is_closing:
             self._guarded(self._client_gone)
             self._close_when_taken()
@@ -117,7 +135,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
     def release_reading(self) -> None:
         super().release_reading()
         self._hurry()
-        if self._unread and not self._holds:
+        if self._unread and self._holds == self._is_taking_turns:
             self._context.loop.call_soon(self._read_on)
 
     def _read_on(self) -> None:
@@ -135,16 +153,32 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
             self.broke()
 
     def _receive(self, data: bytes) -> None:
-        if len(data) <= SLICE and not self._holds:
+        if len(data) <= self._slice and not self._holds:
             self._handle(data)
             return
-        position = 0
-        while position < len(data) and not self._is_closing:
-            if self._holds:
+        position, size, monotonic = 0, len(data), self._context.clock.monotonic
+        until = monotonic() + TURN
+        while position < size and not self._is_closing:
+            if self._holds > self._is_taking_turns:  # somebody else wants no more: a release reads on
                 self._unread = data[position:]
+                self._hangup.start()
                 return
-            self._handle(data[position : position + SLICE])
-            position += SLICE
+            self._handle(data[position : position + self._slice])
+            position += self._slice
+            if position < size and monotonic() >= until:
+                self._unread = data[position:]
+                self._wait_for_turn()
+                return
+        if self._is_taking_turns:
+            self._is_taking_turns = False
+            self.release_reading()
+
+    def _wait_for_turn(self) -> None:
+        if not self._is_taking_turns:
+            self._is_taking_turns = True
+            self.hold_reading()
+            self._hangup.stop()  # what came before a FIN has its turn first
+        self._context.loop.call_soon(self._read_on)
 
     def _handle(self, data: bytes) -> None:
         gate = self._gate
@@ -176,7 +210,28 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         self._end()
 
     def _failed(self, code: int, detail: str) -> None:
-        """The client broke the protocol: tell it why, and read no more (§7.1.7)."""
+        """The client broke the protocol: read no more, and tell it why (§7.1.7), behind the answers to what
+        it had sent before."""
+        if self._failure is not None:
+            return
+        self._failure = code, detail
+        exchange = self.stream.exchange
+        if exchange is None or not exchange.messages_in or self._is_close_sent:
+            self._fail()
+        else:
+            self.hold_reading()
+            self._context.loop.call_later(ANSWER_TIME, self._guarded, self._fail_now)
+
+    def _fail_now(self) -> None:
+        self._unread = b""
+        self.release_reading()
+        if not self._is_closing:
+            self._fail()
+            self._context.outputs.flush()
+
+    def _fail(self) -> None:
+        assert self._failure is not None
+        code, detail = self._failure
         if not self._is_close_sent:
             text = detail.encode()[:MAX_REASON].decode("utf-8", "ignore")
             self._send_close(code, text.encode())

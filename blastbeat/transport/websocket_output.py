@@ -16,6 +16,8 @@ from blastbeat.transport.timers import NOWHERE
 
 VANISHED, POLICY, INTERNAL_ERROR = 1006, 1008, 1011
 
+MESSAGE_OVERHEAD = 64  # bytes a message costs that waits, beside its payload: many empty ones are memory too
+
 CODES = {
     CloseReason.SLOW_CLIENT: POLICY,
     CloseReason.MEMORY: POLICY,
@@ -56,7 +58,7 @@ class WebSocketOutput(ClientLink):
             out: list[Buffer] = []
             self._driver.send_message(data, is_text, out)
             self._out.append(b"".join(out))
-        self._out_size += len(data)
+        self._out_size += len(data) + MESSAGE_OVERHEAD
 
     def close_websocket(self, code: int, reason: bytes = b"") -> None:
         if self._is_close_sent or self._is_closing:

@@ -6,7 +6,7 @@ import pytest
 
 from blastbeat.events import CloseReason
 from blastbeat.transport.hangup import FIN_RECEIVED, INTERVAL, RESET
-from blastbeat.transport.websocket import PING_SPREAD, SLICE
+from blastbeat.transport.websocket import ANSWER_TIME, PING_SPREAD, SLICE, TURN
 from tests.helpers.transport_fakes import Wire
 from tests.helpers.upgraded import HANDSHAKE, messages, reason, say, upgrade, upgraded
 from tests.helpers.websocket_frames import CLOSE, PING, PONG, TEXT, frame
@@ -115,10 +115,67 @@ def test_a_fault_of_ours(caplog: pytest.LogCaptureFixture) -> None:
 
 def test_a_broken_protocol() -> None:
     wire, _, transport = upgraded()
-    transport.receive(frame(TEXT, b"good") + b"\x83\x80abcd" + frame(TEXT, b"behind it"))
-    assert messages(wire) == [(b"websocket", b"good"), (b"end", b"1002")]
+    transport.receive(b"\x83\x80abcd" + frame(TEXT, b"behind it"))
+    assert messages(wire) == [(b"end", b"1002")]
     assert transport.output.startswith(b"\x88") and transport.output[2:4] == b"\x03\xea"
     assert reason(wire) is CloseReason.CLIENT_ERROR and transport.has_sent_fin
+    wire.close()
+
+
+def test_what_came_before_a_broken_protocol_is_answered() -> None:
+    """The node has some time for it; what comes behind is never looked at."""
+    wire, websocket, transport = upgraded()
+    transport.receive(frame(TEXT, b"good") + b"\x83\x80abcd" + frame(TEXT, b"behind it"))
+    assert messages(wire) == [(b"websocket", b"good")] and transport.take_output() == b""
+    say(wire, websocket, "websocket", b"I see")
+    assert transport.take_output() == b"\x81\x05I see"
+    wire.loop.advance(ANSWER_TIME)
+    assert messages(wire) == [(b"websocket", b"good"), (b"end", b"1002")]
+    assert transport.take_output()[2:4] == b"\x03\xea" and transport.has_sent_fin
+    assert reason(wire) is CloseReason.CLIENT_ERROR and wire.engine.counters["websockets.failed"] == 1
+    wire.close()
+
+
+@pytest.mark.parametrize("first", ["fin", "reset", "stop", "node"])
+def test_an_end_while_answers_have_their_time(first: str) -> None:
+    wire, websocket, transport = upgraded()
+    transport.receive(frame(TEXT, b"good") + b"\x83\x80abcd")
+    if first == "fin":
+        transport.receive_fin()
+    elif first == "reset":
+        transport.lose()
+    elif first == "stop":
+        websocket.stop(False)
+    else:
+        say(wire, websocket, "end")
+    wire.loop.advance(ANSWER_TIME)
+    code = {"fin": b"1002", "reset": b"1006", "stop": b"1012", "node": b"1000"}[first]
+    assert messages(wire) == [(b"websocket", b"good"), (b"end", code)]
+    assert transport.is_lost or transport.has_sent_fin
+    wire.close()
+
+
+def test_one_client_takes_no_more_than_its_turn() -> None:
+    """Reading stands still meanwhile, everything is handled in order, and a FIN behind it loses nothing."""
+    wire, _, transport = upgraded()
+    flood = b"".join(frame(TEXT, b"%05d" % number) for number in range(8000))
+    assert len(flood) > 2 * SLICE
+    clock = wire.engine.clock
+    ordinary = clock.monotonic
+
+    def slow() -> float:  # each look at it costs more than a turn
+        clock.now += 2 * TURN
+        return ordinary()
+
+    clock.monotonic = slow  # type: ignore[method-assign]
+    transport.protocol.data_received(flood)
+    assert 0 < len(messages(wire)) < 8000 and not transport.is_reading()
+    wire.loop.run()
+    assert [int(body) for _, body in messages(wire)] == list(range(8000)) and transport.is_reading()
+    transport.protocol.data_received(flood + frame(CLOSE, b"\x03\xe8"))
+    transport.receive_fin()
+    assert len(messages(wire)) == 16001 and messages(wire)[-1] == (b"end", b"1000")
+    clock.monotonic = ordinary  # type: ignore[method-assign]
     wire.close()
 
 

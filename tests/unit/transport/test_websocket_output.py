@@ -8,6 +8,7 @@ import pytest
 
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Filter, Pace, RequestView
+from blastbeat.transport.websocket_output import MESSAGE_OVERHEAD
 from tests.helpers.transport_fakes import FakeTransport, Wire
 from tests.helpers.upgraded import messages, reason, say, upgraded
 from tests.helpers.websocket_frames import CLOSE, PING, TEXT, frame, parse_frame
@@ -196,10 +197,19 @@ def test_messages_that_nobody_has_yet_are_dropped() -> None:
 
 def test_a_message_that_went_in_part_is_finished_first() -> None:
     wire, websocket, transport = upgraded(settings={"writequeue_buffer": 100_000}, filters=[Slowly(KIB)])
-    for _ in range(7):
+    for _ in range(6):
         say(wire, websocket, "websocket", b"x" * 20_000)
     assert reason(wire) is CloseReason.SLOW_CLIENT
     assert frames(transport.output) == [(TEXT, 20_000), (CLOSE, 10)]
+    wire.close()
+
+
+def test_many_empty_messages_are_memory_too() -> None:
+    wire, websocket, transport = upgraded(settings={"writequeue_buffer": 100_000})
+    websocket.pause_output(60)
+    for _ in range(100_000 // MESSAGE_OVERHEAD + 2):
+        say(wire, websocket, "websocket", b"")
+    assert reason(wire) is CloseReason.SLOW_CLIENT and messages(wire) == [(b"end", b"1008")]
     wire.close()
 
 

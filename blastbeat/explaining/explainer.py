@@ -10,6 +10,7 @@ from ipaddress import ip_address
 
 from blastbeat.config.model import Address, Config, RouteConfig, VirtualHostConfig
 from blastbeat.config.options import VIRTUALHOST_KEYS
+from blastbeat.config.tls_settings import tls_settings
 from blastbeat.config.values import did_you_mean
 from blastbeat.errors import ClientError
 from blastbeat.events import Request, RequestHead
@@ -17,13 +18,14 @@ from blastbeat.explaining.explanation import Explanation, Host, Limit, Listener,
 from blastbeat.explaining.handshakes import check_handshake, explain_handshake
 from blastbeat.explaining.picks import ask_authenticators, ask_filters, shown_to_node
 from blastbeat.explaining.question import Question
-from blastbeat.forwarding import ConnectionFacts, HostFacts, TrustedProxies, build_request
+from blastbeat.forwarding import ConnectionFacts, HostFacts, TlsFacts, TrustedProxies, build_request
 from blastbeat.interfaces import HttpLimits, RequestView
 from blastbeat.node_rules import endpoints_of
 from blastbeat.paths import format_path, normalise
 from blastbeat.registry import Registry
 from blastbeat.routes import Candidate, RouteTable
 from blastbeat.routing import check_path, guard_path, no_route
+from blastbeat.secure_access import access_rule
 from blastbeat.vhosts import HostTable
 from blastbeat.views import ConnectionView
 from blastbeat.wiring import client_addresses
@@ -73,6 +75,8 @@ class _Explainer:
         request = self._request(head, host, address)
         found.path = format_path(normalise(request.target)).decode()
         policy = self._route(request, host)
+        if self._is_redirected(request, policy, host, address):
+            return
         length = head.content_length
         if policy.max_body and length is not None and length > policy.max_body:
             raise ClientError(413, f"the body would be {length} bytes, {policy.max_body} are allowed")
@@ -142,13 +146,39 @@ class _Explainer:
             self.found.notes.append(hint)
 
     def _request(self, head: RequestHead, host: VirtualHostConfig, address: Address) -> Request:
-        proxies = TrustedProxies(self.config.server.trusted_proxies)
-        facts = ConnectionFacts(self.question.client, 0, b"http", address.port, proxies)
+        facts = self._facts(address)
         if not facts.is_trusted and any(name.startswith(b"x-forwarded-") for name, _ in head.headers):
             self.found.notes.append("X-Forwarded-* is dropped: --client is not in trusted-proxies")
         request = build_request(head, facts, HostFacts.of(host.name), b"")
         self.found.client = request.remote_addr.decode()
         return request
+
+    # ------------------------------------------------------------ TLS
+
+    def _is_redirected(
+        self, request: Request, policy: VirtualHostConfig, host: VirtualHostConfig, address: Address
+    ) -> bool:
+        """Notes what TLS has to do with it. Raises ClientError where only TLS leads there."""
+        server, found = self.config.server, self.found
+        if address.tls:
+            files = tls_settings(host, server)
+            found.notes.append(
+                f"certificate {files.certificate or 'none'}, client-verify {files.client_verify}"
+            )
+        rule = access_rule(policy, host, server)
+        if rule is None:
+            return False
+        answer = rule.check_scheme(request, self._facts(address))
+        if answer is not None:
+            found.status = answer.status
+            found.outcome = f"{answer.detail} to {dict(answer.headers)[b'Location'].decode()}"
+        return answer is not None
+
+    def _facts(self, address: Address) -> ConnectionFacts:
+        """Of a connection whose handshake was all right."""
+        proxies = TrustedProxies(self.config.server.trusted_proxies)
+        scheme, tls = (b"https", TlsFacts()) if address.tls else (b"http", None)
+        return ConnectionFacts(self.question.client, 0, scheme, address.port, proxies, tls=tls)
 
     # ------------------------------------------------------------ routes
 

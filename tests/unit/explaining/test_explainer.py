@@ -203,3 +203,36 @@ def test_https_ends_in_front(ask: Any) -> None:
 def test_a_virtualhost_without_routes(ask: Any) -> None:
     found = ask("own.example:9000/x")
     assert not found.routes and found.route == "" and found.nodes == ["own"]
+
+
+SECURE = """\
+[blastbeat]
+bind = 0.0.0.0:80
+bind-ssl = 0.0.0.0:443
+certificate = /etc/s.pem
+zmq = tcp://127.0.0.1:5000
+[blastbeat:a.example]
+node = a
+https-redirect = yes
+[blastbeat:b.example]
+node = b
+client-ca = /etc/ca.pem
+"""
+
+
+def test_tls(tmp_path: Path) -> None:
+    path = tmp_path / "secure.ini"
+    path.write_text(SECURE)
+    config, _ = load_config(path)
+    manager = PluginManager(load=())
+    manager.load()
+
+    def ask(url: str) -> Explanation:
+        return explain(config, manager.build_registry(), read_question(url))
+
+    plain, secure = ask("http://a.example/x"), ask("https://a.example/x")
+    assert (plain.status, plain.outcome) == (301, "https-redirect to https://a.example/x")
+    assert secure.status == 0 and secure.nodes == ["a"]
+    assert "certificate /etc/s.pem, client-verify off" in secure.notes
+    assert ask("http://b.example/").status == 403
+    assert "certificate /etc/s.pem, client-verify required" in ask("https://b.example/").notes

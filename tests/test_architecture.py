@@ -32,7 +32,6 @@ LEVELS = {
     "blastbeat.config": 1,
     "blastbeat.forwarding": 1,
     "blastbeat.answers": 1,
-    "blastbeat.certificates": 1,
     "blastbeat.pages": 1,
     "blastbeat.ratelimit": 1,
     "blastbeat.log_text": 1,
@@ -82,6 +81,7 @@ LEVELS = {
     "blastbeat.dispatcher": 6,
     "blastbeat.system": 7,
     "blastbeat.transport": 7,
+    "blastbeat.node": 7,
     "blastbeat.assembly": 8,
     "blastbeat.bindings": 8,
     "blastbeat.reloading": 8,
@@ -93,7 +93,6 @@ LEVELS = {
     "blastbeat.preflight": 8,
     "blastbeat.explaining": 8,
     "blastbeat.surroundings": 8,
-    "blastbeat.tls_surroundings": 8,
     "blastbeat.figures": 8,
     "blastbeat.monitoring": 8,
     "blastbeat.log_file": 8,
@@ -110,9 +109,9 @@ LEVELS = {
 
 # Who alone may import a library: prefixes of modules.
 OWNERS = {
-    "zmq": ("blastbeat.transport", "blastbeat.demo.node"),
+    "zmq": ("blastbeat.transport", "blastbeat.demo.node", "blastbeat.node"),
     "ssl": ("blastbeat.transport",),
-    "socket": ("blastbeat.transport", "blastbeat.demo"),
+    "socket": ("blastbeat.transport", "blastbeat.demo", "blastbeat.node"),
     "pluggy": (
         "blastbeat.hookspecs",
         "blastbeat.registry",
@@ -207,6 +206,16 @@ def test_built_in_plugins_import_what_a_third_party_may(module: str) -> None:
         if imported.module.startswith("blastbeat"):
             allowed = imported.module in PUBLIC or imported.module.startswith("blastbeat.plugins.")
             assert allowed, f"{module}:{imported.line} imports {imported.module}, which is not public"
+
+
+def test_the_node_library_loads_nothing_of_the_server() -> None:
+    """Neither when it is imported nor later: levels 0 and 1 are words and bytes."""
+    for module in (name for name in MODULES if is_below(name, ("blastbeat.node",))):
+        for imported in imports_of(module):
+            if imported.module.startswith("blastbeat.") and not is_below(
+                imported.module, ("blastbeat.node",)
+            ):
+                assert level_of(imported.module) <= 1, f"{module}:{imported.line} imports {imported.module}"
 
 
 def test_the_demo_node_knows_nothing_of_the_server() -> None:

@@ -22,6 +22,7 @@ EXCEPTIONS = {
     "blastbeat.upgradable": "hands on; the tests of `upgrading` and of connections go through it",
     "blastbeat.transport.client_link": "a base; the tests of both kinds of connections hold it",
     "blastbeat.transport.tls_output": "a base; the tests of the transport hold it",
+    "blastbeat.node.errors": "declarations; the tests of sessions raise them",
     "blastbeat.drivers": "declarations; the tests of drivers hold them to it",
     "blastbeat.config.tls_options": "declarations; tests of the table as a whole read them",
     "blastbeat.config.websocket_options": "declarations; tests of the table as a whole read them",
@@ -37,7 +38,7 @@ def candidates(module: str) -> list[Path]:
     found = [TESTS.joinpath(place, *packages, f"test_{name}.py") for place in PLACES]
     if packages == ["plugins"]:
         found.append(TESTS / "plugins" / f"test_{name}.py")
-    if packages and packages[0] == "transport":
+    if packages and packages[0] in ("transport", "node"):
         found.append(TESTS / "integration" / f"test_{name}.py")
     return found
 

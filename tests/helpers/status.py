@@ -5,7 +5,6 @@ Knows `engine`; which requests and nodes there are is for the test to say.
 
 from __future__ import annotations
 
-from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -16,13 +15,6 @@ from blastbeat.transport.outputs import OutputAccount
 from tests.helpers.engine import Engine
 
 STARTED_AT = 1_700_000_000.0
-
-
-class FakeTls:
-    """Certificates that expire a day, and never, after the start of the fake clock."""
-
-    def expiries(self) -> dict[str, float]:
-        return {"never.pem": inf, "soon.pem": STARTED_AT + 86400.0}
 
 
 class StatusStage:
@@ -44,10 +36,7 @@ class StatusStage:
                 generation=1,
                 figures=self._figures,
                 wiring=SimpleNamespace(
-                    context=SimpleNamespace(tls=FakeTls()),
-                    dispatcher=self.engine.dispatcher,
-                    sessions=self.engine.sessions,
-                    account=self.account,
+                    dispatcher=self.engine.dispatcher, sessions=self.engine.sessions, account=self.account
                 ),
             ),
         )

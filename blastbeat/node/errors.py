@@ -1,0 +1,27 @@
+"""What the node library raises. Knows nothing of sockets."""
+
+from __future__ import annotations
+
+from blastbeat.errors import BlastBeatError
+
+
+class Disconnected(BlastBeatError):
+    """The client left, or the server ended the session; nothing can be read or sent any more. `reason` is the
+    server's word for it, empty where it said none."""
+
+    def __init__(self, reason: str = "") -> None:
+        self.reason = reason
+        super().__init__(reason or "the session is over")
+
+
+class WebSocketClosed(Disconnected):
+    """A WebSocket is over, with the close code and reason that a browser would see (RFC 6455 §7.1.5, 1006
+    where the client vanished)."""
+
+    def __init__(self, code: int, reason: str = "") -> None:
+        self.code = code
+        super().__init__(reason)
+
+
+class NodeUsageError(BlastBeatError):
+    """A handler asked for what a session can't do now, e.g. a second response."""

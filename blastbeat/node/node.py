@@ -1,0 +1,132 @@
+"""A node: connected to one server or several, with a handler that is called for each session.
+
+Runs on asyncio under anyio. The composition root of the library; knows its parts, decides nothing about
+requests.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from typing import TypeAlias
+
+import anyio
+import zmq
+from anyio.abc import TaskGroup
+
+from blastbeat.node.errors import Disconnected
+from blastbeat.node.link import Link
+from blastbeat.node.session import Session
+
+log = logging.getLogger(__name__)
+
+Handler: TypeAlias = Callable[[Session], Awaitable[None]]
+
+LOOK_AFTER = 1.0
+"""Seconds between two looks whether servers are still heard."""
+
+
+class Node:
+    """`connect`: an endpoint, or several of different servers. `name`: the node's, as virtualhosts expect it.
+
+    `credit`: body bytes per session that a server may send ahead. `silence`: seconds without a word from a
+    server, after which the connection to it is made anew; above three of its ping periods.
+    """
+
+    def __init__(
+        self,
+        connect: str | Sequence[str],
+        name: str,
+        handler: Handler,
+        *,
+        credit: int = 256 * 1024,
+        silence: float = 15.0,
+    ) -> None:
+        self.endpoints = (connect,) if isinstance(connect, str) else tuple(connect)
+        self.name = name
+        self.links: list[Link] = []
+        self._handler = handler
+        self._credit = credit
+        self._silence = silence
+        self._tasks: TaskGroup | None = None
+        self._stop: anyio.Event | None = None
+
+    async def run(self, *, graceful_timeout: float = 30.0) -> None:
+        """Serves until `stop`, or until it is cancelled. After `stop` what runs may finish for
+        `graceful_timeout` seconds."""
+        self._stop = anyio.Event()
+        context: zmq.Context[zmq.Socket[bytes]] = zmq.Context()
+        try:
+            async with anyio.create_task_group() as tasks:
+                self._tasks = tasks
+                self.links = [
+                    Link(
+                        context,
+                        endpoint,
+                        self.name,
+                        self._begin,
+                        own_window=self._credit,
+                        silence=self._silence,
+                    )
+                    for endpoint in self.endpoints
+                ]
+                tasks.start_soon(self._look_after)
+                await self._stop.wait()
+                await self._drain(graceful_timeout)
+                tasks.cancel_scope.cancel()
+        finally:
+            for link in self.links:
+                link.close()
+            context.destroy(500)
+
+    def stop(self) -> None:
+        """Take no further request, let finish what runs, end."""
+        if self._stop is not None:
+            self._stop.set()
+
+    async def _drain(self, graceful_timeout: float) -> None:
+        for link in self.links:
+            link.drain()
+        for link in self.links:
+            for session in list(link.sessions.values()):
+                if session.websocket is not None and session.websocket.is_accepted:
+                    await session.websocket.close(1012)
+        with anyio.move_on_after(graceful_timeout):
+            for link in self.links:
+                if link.is_connected.is_set():
+                    await link.is_drained.wait()
+
+    async def _look_after(self) -> None:
+        while True:
+            await anyio.sleep(LOOK_AFTER)
+            now = anyio.current_time()
+            for link in self.links:
+                link.look_after(now)
+
+    def _begin(self, session: Session) -> None:
+        assert self._tasks is not None
+        self._tasks.start_soon(self._serve, session)
+
+    async def _serve(self, session: Session) -> None:
+        """A handler that fails fails its own session."""
+        try:
+            await self._handler(session)
+            reason = "the handler left its response incomplete"
+        except Disconnected:
+            reason = ""
+        except Exception:
+            log.exception("the handler of %s %s failed", session.request.method, session.request.path)
+            reason = "the handler failed"
+        finish(session, reason)
+
+
+def finish(session: Session, reason: str) -> None:
+    """What a handler left open is closed: a WebSocket with 1000, or with 1011 where it failed; a response
+    that is incomplete fails."""
+    websocket = session.websocket
+    if websocket is not None and websocket.is_accepted:
+        if session.ended is None:
+            session.link.send(session.sid, b"end", b"1011" if reason == "the handler failed" else b"1000")
+            session.session_ended("1000")
+    elif not session.is_complete:
+        session.abort(reason)

@@ -1,0 +1,252 @@
+"""One session as a handler sees it: a request that comes in pieces, and its answer.
+
+Every request is a session of its own where the server knows `exchange`; where it does not, the requests of
+one connection follow each other under one sid, and each of them is a Session here. Knows no socket.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import AsyncIterator, Iterable
+from typing import TYPE_CHECKING
+
+import anyio
+
+from blastbeat.events import Buffer
+from blastbeat.node.errors import Disconnected, NodeUsageError
+from blastbeat.node.flow import Allowance, Debt
+from blastbeat.node.request import Request
+from blastbeat.node.websocket import WebSocket
+
+if TYPE_CHECKING:
+    from blastbeat.node.link import Link
+
+Fields = Iterable[tuple[str | bytes, str | bytes]]
+
+_REASONS = {200: b"OK", 204: b"No Content", 206: b"Partial Content", 301: b"Moved Permanently", 302: b"Found"}
+_BODYLESS = (204, 304)
+
+
+class Session:
+    """`request` is its head. Methods raise Disconnected once the client has gone."""
+
+    __slots__ = (
+        "_body",
+        "_body_left",
+        "_debt",
+        "_event",
+        "_has_length",
+        "_is_bodyless",
+        "_is_complete",
+        "_is_started",
+        "allowance",
+        "ended",
+        "link",
+        "request",
+        "sid",
+        "websocket",
+    )
+
+    def __init__(self, link: Link, sid: bytes, request: Request) -> None:
+        self.link = link
+        self.sid = sid
+        self.request = request
+        self.ended: str | None = None
+        """Why the session is over, None while it is not."""
+        self.allowance = Allowance(link.window)
+        self._debt = Debt(link.own_window, self._give_back)
+        self._body: deque[Buffer] = deque()
+        self._body_left = request.content_length  # None: until an empty piece
+        self._event: anyio.Event | None = None  # for who waits for a piece
+        self._is_started = False
+        self._is_complete = False
+        self._has_length = False
+        self._is_bodyless = False
+        self.websocket: WebSocket | None = WebSocket(self) if request.is_websocket else None
+
+    # ------------------------------------------------------------ the link speaks
+
+    def body_received(self, data: Buffer) -> None:
+        """A piece of the request's body; an empty one ends a body of unknown length."""
+        if self._body_left is None and not len(data):
+            self._body_left = 0
+        else:
+            if self._body_left is not None:
+                self._body_left -= len(data)
+            self._body.append(data)
+        self.wake()
+
+    def session_ended(self, reason: str) -> None:
+        """The server's `end`."""
+        if self.ended is None:
+            self.ended = reason
+            self.wake()
+            self.allowance.wake()
+            if self.websocket is not None:
+                self.websocket.session_ended(reason)
+
+    def wake(self) -> None:
+        """Whoever waits for the client looks again."""
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
+
+    def _give_back(self, size: int) -> None:
+        if self.ended is None:
+            self.link.send(self.sid, b"credit", b"%d" % size)
+
+    # ------------------------------------------------------------ the request's body
+
+    @property
+    def is_body_read(self) -> bool:
+        """Nothing more of it comes."""
+        return not self._body and self._body_left == 0
+
+    async def read(self) -> bytes:
+        """The next piece of the body, as it came; empty when there is no more."""
+        while not self._body:
+            if self._body_left == 0:
+                return b""
+            if self.ended is not None:
+                raise Disconnected(self.ended)
+            await self.wait_input()
+        data = bytes(self._body.popleft())
+        self._debt.consumed(len(data))
+        return data
+
+    async def wait_input(self) -> None:
+        """Until a piece came, or the session is over."""
+        if self._event is None:
+            self._event = anyio.Event()
+        await self._event.wait()
+
+    async def body(self, limit: int = 16 * 1024 * 1024) -> bytes:
+        """All of it; NodeUsageError where it is longer than `limit` bytes."""
+        pieces = []
+        async for piece in self:
+            limit -= len(piece)
+            if limit < 0:
+                raise NodeUsageError("the body is longer than the limit")
+            pieces.append(piece)
+        return b"".join(pieces)
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while piece := await self.read():
+            yield piece
+
+    # ------------------------------------------------------------ the response
+
+    async def respond(self, status: int = 200, headers: Fields = (), body: bytes | str = b"") -> None:
+        """A whole response, in one message."""
+        data = body.encode() if isinstance(body, str) else body
+        fields = [*headers]
+        if status not in _BODYLESS:
+            fields = [*_without_length(fields), (b"Content-Length", b"%d" % len(data))]
+        head = self._begin(status, fields)
+        if self._is_bodyless or not data:
+            self.link.send(self.sid, b"headers", head)
+        else:
+            self.allowance.take(len(data))
+            self.link.send_pairs(self.sid, ((b"headers", head), (b"body", data)))
+        self._complete()
+        await self.link.until_room()
+
+    async def start(self, status: int = 200, headers: Fields = ()) -> None:
+        """The head of a response that is sent piece by piece. With a `Content-Length` among `headers` exactly
+        so much must follow, without one `end` tells where it ends."""
+        self.link.send(self.sid, b"headers", self._begin(status, headers))
+        await self.link.until_room()
+
+    async def inform(self, status: int, headers: Fields = ()) -> None:
+        """An interim response (1xx), e.g. 103 Early Hints; before the response only."""
+        if self._is_started or not 102 <= status <= 199:
+            raise NodeUsageError(
+                "an interim response comes before the final one, with a status from 102 to 199"
+            )
+        self._check_open()
+        self.link.send(self.sid, b"headers", format_head(status, headers))
+
+    async def send(self, data: bytes) -> None:
+        """A piece of the response; waits while the client does not keep up."""
+        if not self._is_started or self._is_complete:
+            raise NodeUsageError("`send` comes between `start` and `end`")
+        if data and not self._is_bodyless:
+            await self.send_piece(b"body" if self._has_length else b"chunk", data)
+
+    async def send_piece(self, type: bytes, data: Buffer) -> None:
+        """A message that uses credit up."""
+        while self.allowance.is_used_up and self.ended is None:
+            await self.allowance.wait()
+        self._check_open()
+        self.allowance.take(len(data))
+        self.link.send(self.sid, type, data)
+        await self.link.until_room()
+
+    async def end(self) -> None:
+        """The response is complete."""
+        if not self._is_started or self._is_complete:
+            raise NodeUsageError("`end` comes once, after `start`")
+        self._check_open()
+        if not (self._has_length or self._is_bodyless):
+            self.link.send(self.sid, b"chunk", b"")
+        self._complete()
+
+    async def retry(self) -> None:
+        """Before any response: another instance shall answer this request."""
+        if self._is_started:
+            raise NodeUsageError("`retry` comes before the response")
+        self._check_open()
+        self._is_started = self._is_complete = True
+        self.link.send(self.sid, b"retry", b"")
+
+    def abort(self, reason: str = "") -> None:
+        """The response failed: the client is answered 502, or notices that it was cut."""
+        if self.ended is None and not self._is_complete:
+            self._is_started = self._is_complete = True
+            self.link.send(self.sid, b"abort", reason.encode("ascii", "replace")[:200])
+
+    @property
+    def is_started(self) -> bool:
+        """A response has begun, or was asked of somebody else."""
+        return self._is_started
+
+    @property
+    def is_complete(self) -> bool:
+        """The response is complete, as far as it is up to this side."""
+        return self._is_complete
+
+    def _begin(self, status: int, headers: Fields) -> bytes:
+        if self._is_started:
+            raise NodeUsageError("this request was answered already")
+        if self.websocket is not None and self.websocket.is_accepted:
+            raise NodeUsageError("this is a WebSocket, which gets no response")
+        self._check_open()
+        fields = [(_bytes(name), _bytes(value)) for name, value in headers]
+        self._is_started = True
+        self._is_bodyless = status in _BODYLESS or self.request.method == "HEAD"
+        self._has_length = any(name.lower() == b"content-length" for name, _ in fields)
+        return format_head(status, fields)
+
+    def _complete(self) -> None:
+        self._is_complete = True
+        self.link.response_complete(self)
+
+    def _check_open(self) -> None:
+        if self.ended is not None:
+            raise Disconnected(self.ended)
+
+
+def format_head(status: int, headers: Fields) -> bytes:
+    """The body of a `headers` message. A value with a line break is refused by the server."""
+    lines = [b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b""))]
+    lines += [b"%b: %b\r\n" % (_bytes(name), _bytes(value)) for name, value in headers]
+    lines.append(b"\r\n")
+    return b"".join(lines)
+
+
+def _bytes(text: str | bytes) -> bytes:
+    return text if isinstance(text, bytes) else text.encode("latin-1")
+
+
+def _without_length(fields: list[tuple[str | bytes, str | bytes]]) -> list[tuple[str | bytes, str | bytes]]:
+    return [field for field in fields if _bytes(field[0]).lower() != b"content-length"]

@@ -1,0 +1,126 @@
+"""A WebSocket as a handler sees it: accept or reject it, messages both ways, close codes.
+
+Where the server has accepted it already (it does not know `accept`), accepting is nothing but a word. Knows
+no frames: the server keeps them.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from typing import TYPE_CHECKING
+
+import anyio
+
+from blastbeat.events import Buffer
+from blastbeat.node.errors import NodeUsageError, WebSocketClosed
+
+if TYPE_CHECKING:
+    from blastbeat.node.session import Fields, Session
+
+MAX_REASON = 123  # bytes (RFC 6455 §5.5)
+
+
+class WebSocket:
+    """`session.websocket`. Methods raise WebSocketClosed once it is over."""
+
+    __slots__ = ("_closed", "_event", "_messages", "_session", "is_accepted")
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        self._messages: deque[str | bytes] = deque()
+        self._event: anyio.Event | None = None
+        self._closed: WebSocketClosed | None = None
+        self.is_accepted = False
+
+    @property
+    def protocols(self) -> list[str]:
+        """The subprotocols that the client offers."""
+        offered = self._session.request.header("sec-websocket-protocol") or ""
+        return [item.strip() for item in offered.split(",") if item.strip()]
+
+    async def accept(self, protocol: str | None = None, headers: Fields = ()) -> None:
+        """Open it, with one of `protocols`. Without `accept` in force the server has answered already, and
+        what is said here is too late."""
+        if self.is_accepted or self._session.is_started:
+            raise NodeUsageError("this handshake was answered already")
+        self._check_open()
+        self.is_accepted = True
+        if self._session.link.knows("accept"):
+            from blastbeat.node.session import format_head
+
+            fields = [*headers]
+            if protocol is not None:
+                fields.append((b"Sec-WebSocket-Protocol", protocol.encode("latin-1")))
+            self._session.link.send(self._session.sid, b"headers", format_head(101, fields))
+
+    async def reject(self, status: int = 403, headers: Fields = (), body: bytes | str = b"") -> None:
+        """Answer the handshake with a response instead. Where the server has accepted it already it is closed
+        with 1008."""
+        if self._session.link.knows("accept"):
+            await self._session.respond(status, headers, body)
+        else:
+            self.is_accepted = True
+            await self.close(1008)
+
+    async def receive(self) -> str | bytes:
+        """The next message; a text as str, where the server tells them apart. Without `binary` in force
+        whatever is UTF-8 is a text."""
+        while not self._messages:
+            self._check_open()
+            if self._event is None:
+                self._event = anyio.Event()
+            await self._event.wait()
+        message = self._messages.popleft()
+        self._session._debt.consumed(len(message) if isinstance(message, bytes) else len(message.encode()))
+        return message
+
+    async def send(self, message: str | bytes) -> None:
+        """One message; waits while the client does not keep up."""
+        self._check_open()
+        if not self.is_accepted:
+            raise NodeUsageError("`accept` comes first")
+        session = self._session
+        if isinstance(message, str):
+            await session.send_piece(b"websocket", message.encode("utf-8", "surrogatepass"))
+        else:
+            type = b"websocket-binary" if session.link.knows("binary") else b"websocket"
+            await session.send_piece(type, message)
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close it; nothing happens where it is over already. `reason`: at most 123 bytes of UTF-8."""
+        if self._closed is None:
+            text = reason.encode()[:MAX_REASON].decode("utf-8", "ignore").encode()
+            self._session.link.send(
+                self._session.sid, b"end", b"%d %b" % (code, text) if text else b"%d" % code
+            )
+            self._end(WebSocketClosed(code, reason))
+
+    def message_received(self, data: Buffer, is_binary: bool) -> None:
+        """The link hands it over."""
+        message: str | bytes = bytes(data)
+        if not is_binary:
+            try:
+                message = str(data, "utf-8")
+            except UnicodeDecodeError:
+                pass  # binary, from a server that does not tell
+        self._messages.append(message)
+        self._wake()
+
+    def session_ended(self, reason: str) -> None:
+        """The server's `end`: `<code> <reason>`."""
+        digits, _, text = reason.partition(" ")
+        self._end(WebSocketClosed(int(digits), text) if digits.isdigit() else WebSocketClosed(1006, reason))
+
+    def _end(self, closed: WebSocketClosed) -> None:
+        if self._closed is None:
+            self._closed = closed
+            self._wake()
+
+    def _wake(self) -> None:
+        event, self._event = self._event, None
+        if event is not None:
+            event.set()
+
+    def _check_open(self) -> None:
+        if self._closed is not None:
+            raise WebSocketClosed(self._closed.code, self._closed.reason)

@@ -19,6 +19,7 @@ from blastbeat.testing.fakes import (
     make_request_view,
     sample_requests,
 )
+from blastbeat.testing.websocket_contract import WebSocketDriverContract
 
 __all__ = [
     "EncoderContract",
@@ -26,6 +27,7 @@ __all__ = [
     "NodeAuthenticatorContract",
     "RequestAuthenticatorContract",
     "SelectorContract",
+    "WebSocketDriverContract",
     "make_candidate",
     "make_connection_view",
     "make_exchange_view",

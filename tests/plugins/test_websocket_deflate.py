@@ -69,3 +69,11 @@ def test_a_message_with_a_last_block() -> None:
     inflater = Inflater(agreement, 100)
     assert inflater.feed(b"\xf3\x48\xcd\xc9\xc9\x07\x00\x00") + inflater.finish() == b"Hello"
     assert inflater.feed(b"\xf2\x48\xcd\xc9\xc9\x07\x00") + inflater.finish() == b"Hello"
+
+
+def test_a_last_block_every_two_bytes_is_copied_no_further_than_a_step() -> None:
+    agreement = agree([b"permessage-deflate"], 12)
+    assert agreement is not None
+    blocks = b"\x03\x00" * 2000
+    inflater = Inflater(agreement, 100)
+    assert inflater.feed(blocks + b"\xf3\x48\xcd\xc9\xc9\x07\x00") + inflater.finish() == b"Hello"

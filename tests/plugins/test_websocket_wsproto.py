@@ -15,7 +15,13 @@ from blastbeat.events import (
 )
 from blastbeat.interfaces import WebSocketDriver, WebSocketOptions
 from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
+from blastbeat.testing import WebSocketDriverContract
 from tests.helpers.websocket_frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
+
+
+class TestWsproto(WebSocketDriverContract):
+    def new_factory(self) -> WsprotoDriverFactory:
+        return WsprotoDriverFactory({})
 
 
 def driver(compression: bool = False) -> WebSocketDriver:

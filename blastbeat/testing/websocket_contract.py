@@ -1,0 +1,183 @@
+"""What each WebSocket driver must keep, as a class to subclass with pytest.
+
+Writes its clients' frames itself, with a mask of zeros: it knows no driver's idea of a frame, nor the gate's.
+"""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterable
+
+from blastbeat.events import (
+    Buffer,
+    WebSocketClose,
+    WebSocketEvent,
+    WebSocketFailure,
+    WebSocketMessage,
+    WebSocketPing,
+    WebSocketPong,
+)
+from blastbeat.interfaces import WebSocketDriver, WebSocketDriverFactory, WebSocketOptions
+
+_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
+_FIN, _COMPRESSED = 0x80, 0xC0
+_MAX_MESSAGE = 100_000
+_OFFER = b"permessage-deflate; client_max_window_bits"
+
+
+def _frame(opcode: int, payload: bytes = b"", first: int = _FIN) -> bytes:
+    size = len(payload)
+    length = bytes([0x80 | size]) if size < 126 else b"\xfe" + size.to_bytes(2, "big")
+    return bytes([first | opcode]) + length + bytes(4) + payload
+
+
+def _verdicts(events: Iterable[WebSocketEvent]) -> list[tuple[object, ...]]:
+    """Events without the words of a failure, which are each driver's own."""
+    told: list[tuple[object, ...]] = []
+    for event in events:
+        if isinstance(event, WebSocketMessage):
+            told.append(("message", bytes(event.data), event.is_text))
+        elif isinstance(event, WebSocketFailure):
+            told.append(("failure", event.code))
+        elif isinstance(event, WebSocketClose):
+            told.append(("close", event.code, event.reason))
+        else:
+            told.append(("ping" if isinstance(event, WebSocketPing) else "pong", event.payload))
+    return told
+
+
+class WebSocketDriverContract:
+    """Say in `new_factory` how the factory is made. Drivers that keep this are exchangeable: the same events
+    and the same close codes for the same bytes."""
+
+    def new_factory(self) -> WebSocketDriverFactory:
+        raise NotImplementedError("return a new WebSocketDriverFactory")
+
+    def new_driver(self) -> WebSocketDriver:
+        """One without extensions."""
+        return self.new_factory().negotiate([], WebSocketOptions(max_message=_MAX_MESSAGE))[1]
+
+    def told(self, data: bytes, size: int = 1 << 20) -> list[tuple[object, ...]]:
+        """What a new driver tells of `data` in pieces of `size` bytes, up to the first end."""
+        driver, events = self.new_driver(), list[WebSocketEvent]()
+        for start in range(0, len(data), size):
+            events += driver.receive_data(data[start : start + size])
+            if events and isinstance(events[-1], WebSocketFailure | WebSocketClose):
+                break
+        return _verdicts(events)
+
+    def test_events_are_the_same_however_the_bytes_come(self) -> None:
+        word = "h\u00e9\U0001f600".encode()
+        data = (
+            _frame(_TEXT, word[:2], first=0)
+            + _frame(_PING, b"p")
+            + _frame(_CONTINUATION, b"", first=0)
+            + _frame(_CONTINUATION, word[2:])
+            + _frame(_BINARY, b"\xff" * 300)
+            + _frame(_TEXT)
+            + _frame(_PONG, b"q")
+            + _frame(_CLOSE, b"\x0f\xa0bye")
+        )
+        expected = [
+            ("ping", b"p"),
+            ("message", word, True),
+            ("message", b"\xff" * 300, False),
+            ("message", b"", True),
+            ("pong", b"q"),
+            ("close", 4000, b"bye"),
+        ]
+        for size in (1, 2, 3, 7, 1 << 20):
+            assert self.told(data, size) == expected, size
+
+    def test_text_that_is_none_fails_as_soon_as_it_is_there(self) -> None:
+        # Surrogates with their last byte: Python's own decoder does not tell sooner.
+        for bad in (b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90", b"\xf8"):
+            begun = _frame(_TEXT, b"good" + bad + b"." * 100)[: 6 + 4 + len(bad)]
+            assert self.told(begun) == [("failure", 1007)], bad
+            assert self.told(begun, 1) == [("failure", 1007)], bad
+            in_pieces = b"".join(_frame(0 if at else _TEXT, bad[at : at + 1], 0) for at in range(len(bad)))
+            assert self.told(in_pieces) == [("failure", 1007)], bad
+
+    def test_text_that_ends_within_a_character_fails(self) -> None:
+        assert self.told(_frame(_TEXT, b"\xe2\x82")) == [("failure", 1007)]
+        assert self.told(_frame(_BINARY, b"\xe2\x82")) == [("message", b"\xe2\x82", False)]
+
+    def test_what_came_before_a_failure_is_told(self) -> None:
+        data = _frame(_TEXT, b"good") + _frame(_TEXT, b"\xc0")
+        assert self.told(data) == [("message", b"good", True), ("failure", 1007)]
+
+    def test_close_frames(self) -> None:
+        assert self.told(_frame(_CLOSE)) == [("close", 1005, b"")]
+        assert self.told(_frame(_CLOSE, b"\x03")) == [("failure", 1002)]
+        assert self.told(_frame(_CLOSE, b"\x03\xe8\xff")) == [("failure", 1007)]
+        reason = b"r" * 123
+        assert self.told(_frame(_CLOSE, b"\x03\xe8" + reason)) == [("close", 1000, reason)]
+
+    def test_close_codes(self) -> None:
+        for code in (
+            1000,
+            1001,
+            1002,
+            1003,
+            1007,
+            1008,
+            1009,
+            1010,
+            1011,
+            1012,
+            1013,
+            3000,
+            3999,
+            4000,
+            4999,
+        ):
+            assert self.told(_frame(_CLOSE, code.to_bytes(2, "big"))) == [("close", code, b"")], code
+        for code in (0, 999, 1004, 1005, 1006, 1015, 1016, 1100, 2000, 2999, 5000, 65535):
+            assert self.told(_frame(_CLOSE, code.to_bytes(2, "big"))) == [("failure", 1002)], code
+
+    def test_what_is_sent_is_one_frame_each(self) -> None:
+        driver, out = self.new_driver(), list[Buffer]()
+        driver.send_message(b"hi", True, out)
+        driver.send_message(memoryview(b"\xff"), False, out)
+        driver.send_message(b"x" * 126, False, out)
+        driver.send_ping(b"1", out)
+        driver.send_pong(b"2", out)
+        driver.send_close(1012, b"bye", out)
+        sent = (
+            b"\x81\x02hi\x82\x01\xff\x82\x7e\x00\x7e" + b"x" * 126 + b"\x89\x011\x8a\x012\x88\x05\x03\xf4bye"
+        )
+        assert b"".join(out) == sent
+        out.clear()
+        self.new_driver().send_close(1005, b"", out)
+        assert b"".join(out) == b"\x88\x00"
+
+    def test_nothing_is_agreed_to_that_is_not_wanted_or_not_understood(self) -> None:
+        factory = self.new_factory()
+        assert factory.negotiate([_OFFER], WebSocketOptions())[0] == b""
+        for offers in ([], [b""], [b";"], [b"\xff="], [b"x-unknown"], [b"permessage-deflate; unknown=1"]):
+            assert factory.negotiate(offers, WebSocketOptions(compression=True))[0] == b"", offers
+
+    def test_compressed_messages(self) -> None:
+        options = WebSocketOptions(max_message=_MAX_MESSAGE, compression=True)
+        answer, driver = self.new_factory().negotiate([_OFFER], options)
+        if not answer:
+            return  # a driver need not know the extension
+        compressor = zlib.compressobj(wbits=-9)
+        message = b"ha" * 500
+        deflated = (compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
+        data = _frame(_TEXT, deflated[:3], _COMPRESSED - _FIN) + _frame(_PING)
+        data += _frame(_CONTINUATION, deflated[3:]) + _frame(_TEXT, b"plain")
+        expected = [("ping", b""), ("message", message, True), ("message", b"plain", True)]
+        assert _verdicts(driver.receive_data(data)) == expected
+
+    def test_a_bomb_is_refused(self) -> None:
+        options = WebSocketOptions(max_message=_MAX_MESSAGE, compression=True)
+        answer, driver = self.new_factory().negotiate([_OFFER], options)
+        if answer:
+            compressor = zlib.compressobj(wbits=-9)
+            deflated = compressor.compress(bytes(10 * _MAX_MESSAGE)) + compressor.flush(zlib.Z_SYNC_FLUSH)
+            events = driver.receive_data(_frame(_BINARY, deflated[:-4], _COMPRESSED))
+            assert _verdicts(events) == [("failure", 1009)]
+
+    def test_pongs_are_told(self) -> None:
+        assert self.new_driver().receive_data(_frame(_PONG, b"x")) == [WebSocketPong(1, b"x")]

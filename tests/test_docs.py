@@ -122,6 +122,28 @@ def test_each_exit_code_is_documented() -> None:
     assert set(map(int, rows)) == codes
 
 
+# ---------------------------------------------------------------- requirements and their tests
+
+REQUIREMENTS = re.findall(r"^\| (?!section|case|---)(.*) \|$", reference("http-conformance.md"), re.MULTILINE)
+
+
+def functions(path: Path) -> set[str]:
+    return {node.name for node in ast.walk(parse(path)) if isinstance(node, ast.FunctionDef)}
+
+
+@pytest.mark.parametrize("row", [row for row in REQUIREMENTS if row.count(" | ") == 3])
+def test_each_requirement_names_tests_that_exist(row: str) -> None:
+    named = re.findall(r"`([\w/]+\.py)::(\w+)`", row.rpartition(" | ")[2])
+    assert named, "name the test that shows it"
+    for file, function in named:
+        path = ROOT / "tests" / file
+        assert path.is_file() and function in functions(path), f"{file}::{function}"
+
+
+def test_each_row_of_requirements_is_one() -> None:
+    assert {row.count(" | ") for row in REQUIREMENTS} == {2, 3}  # where we differ; requirements
+
+
 # ---------------------------------------------------------------- what pages say holds
 
 

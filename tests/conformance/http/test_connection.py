@@ -88,6 +88,7 @@ UPGRADES = [
         get(b"Upgrade: h2c\r\nHTTP2-Settings: AAMAAABk\r\nConnection: Upgrade, HTTP2-Settings\r\n"),
         seen=ONE,
     ),
+    Case("h2c in HTTP/1.0", old(b"Upgrade: h2c\r\nConnection: upgrade\r\n"), closes=True, seen=ONE),
     Case("websocket that Connection does not name", get(b"Upgrade: websocket\r\n" + KEY), seen=ONE),
     Case("Connection without Upgrade", get(b"Connection: upgrade\r\n"), seen=ONE),
     refused(

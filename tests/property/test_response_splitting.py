@@ -35,11 +35,16 @@ pieces = st.sampled_from(
     + [b"\r\nContent-Length: 5", b"\r\nContent-Length: 19", b"\r\nTransfer-Encoding: chunked", b"\r\n c"]
     + [b"\r\nConnection: close, A", b"\r\nSet-Cookie: a=b", b"\x85", b"\xe2\x80\xa8", b"\x0b", b"\x1c"]
 )
+lines = st.sampled_from(
+    [b"Content-Length: 5", b"content-length:19", b"Transfer-Encoding: chunked", b"transfer-encoding:CHUNKED"]
+    + [b"Connection: close, A", b"Connection: keep-alive", b"A: b", b"A:", b"Server: c", b"Date: d", b"TE: e"]
+)
+nearly_good = st.lists(lines, max_size=3).map(lambda fields: b"".join(b"\r\n" + line for line in fields))
 heads = st.lists(pieces | st.binary(max_size=2), max_size=12).map(b"".join)
 
 
 @given(
-    text=heads.map(lambda text: b"HTTP/1.1 200 OK" + text + b"\r\n\r\n") | heads,
+    text=(nearly_good | heads).map(lambda text: b"HTTP/1.1 200 OK" + text + b"\r\n\r\n") | heads,
     version=st.sampled_from([b"1.1", b"1.0"]),
     keep_alive=st.booleans(),
 )

@@ -274,7 +274,7 @@ _SHORT = {
     "streetAddress": "STREET",
     "userId": "UID",
 }
-_SPECIAL = re.compile(r'([\\,+"<>;=]|^[ #]| $)')
+_SPECIAL = re.compile(r'([\\,+"<>;=]|^[ #]| $)|([^ -~])')
 
 
 def format_subject(subject: tuple[tuple[tuple[str, str], ...], ...]) -> str:
@@ -287,4 +287,7 @@ def format_subject(subject: tuple[tuple[tuple[str, str], ...], ...]) -> str:
 
 
 def _escape(match: re.Match[str]) -> str:
-    return f"\\{match[1]}"
+    """What is not printable ASCII goes as the bytes of its UTF-8, so that it can't end a header line."""
+    if match[2] is None:
+        return f"\\{match[1]}"
+    return "".join(f"\\{byte:02X}" for byte in match[2].encode("utf-8", "surrogatepass"))

@@ -23,3 +23,7 @@ def test_a_subject() -> None:
     subject = ((("countryName", "CH"),), (("organizationName", "Acme, Inc."),), (("commonName", "#a+b "),))
     assert format_subject(subject) == "CN=\\#a\\+b\\ ,O=Acme\\, Inc.,C=CH"
     assert format_subject(()) == ""
+
+
+def test_a_subject_can_not_end_a_line() -> None:
+    assert format_subject(((("commonName", "a\r\nX: b\u00fc"),),)) == "CN=a\\0D\\0AX: b\\C3\\BC"

@@ -280,8 +280,6 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         )
 
     def _silent_due(self) -> float:
-        if self._holds:
-            return inf  # it is us who hear nothing
         return self._since + (2 * self._period if self._is_pinged else self._ping_after)
 
     def expire(self, now: float) -> None:
@@ -305,18 +303,27 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
                 stream.expire(now)
 
     def _silent(self, now: float) -> None:
-        """A client that takes what it is sent, as fast as it may, is alive: no ping would reach it sooner."""
         if self._output_hold is not None or self._has_moved():
+            # It takes what it is sent, as fast as it may: no ping would reach it sooner.
             self._since = now
             self._is_pinged = False
+        elif self._holds:
+            # It is us who hear nothing. But whose process is gone answers with a reset, which is noticed.
+            self._since = now
+            self._is_pinged = False
+            self._ping()
         elif not self._is_pinged:
             self._is_pinged = True
             self._ping_after = self._period
-            if self._is_writable:
-                self._gathering()
-                self._out.append(PING)
+            self._ping()
         else:
             self._context.counters.add("websockets.silent")
             self._send_close(GOING_AWAY, b"no answer to a ping")
-            self._over(CloseReason.PING_TIMEOUT, VANISHED, b"", f"silent for {now - self._since:.0f} s")
+            silence = round(now - self._since, 1)
+            self._over(CloseReason.PING_TIMEOUT, VANISHED, b"", f"silent for {silence:g} s")
             self._end()
+
+    def _ping(self) -> None:
+        if self._is_writable:
+            self._gathering()
+            self._out.append(PING)

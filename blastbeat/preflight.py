@@ -28,6 +28,7 @@ from blastbeat.plugin_manager import PluginManager
 from blastbeat.registry import Registry, list_names
 from blastbeat.surroundings import examine_surroundings
 from blastbeat.system.handover import examine_account
+from blastbeat.tls_surroundings import examine_tls
 
 AUTOMATIC_DRIVER = "auto"
 
@@ -51,6 +52,7 @@ def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     problems += _examine_nodes(built.config, manager.build_registry())
     problems += find_page_problems(built.config)
     problems += examine_surroundings(built)
+    problems += examine_tls(built)
     problems += [_locate(problem, built, document) for problem in examine_account(built.config)]
     problems += [_locate(problem, built, document) for problem in examine_metrics(built.config)]
     return _without_repetitions(problems)

@@ -101,35 +101,6 @@ def _look_at_folder(path: str, what: str) -> Iterator[Obstacle]:
         yield Obstacle(f"user {os.geteuid()} may not make files in {folder}", "warning")
 
 
-def _look_at_certificate(path: str, prober: Prober) -> Iterator[Obstacle]:
-    # Not active yet, and so no reason for a server not to start.
-    wrong = _why_unreadable(path)
-    if wrong:
-        yield Obstacle(f"the file {wrong}", "warning")
-
-
-def _look_at_key(path: str, prober: Prober) -> Iterator[Obstacle]:
-    yield from _look_at_certificate(path, prober)
-    try:
-        mode = os.stat(path).st_mode
-    except OSError:
-        return
-    if stat.S_ISREG(mode) and mode & stat.S_IROTH:
-        yield Obstacle("everybody on this machine may read it", "warning", f"chmod 600 {path}")
-
-
-def _why_unreadable(path: str) -> str:
-    try:
-        # Not to wait for whoever might write to a pipe.
-        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except OSError as error:
-        return f"can't be read: {error.strerror}"
-    try:
-        return "" if stat.S_ISREG(os.fstat(descriptor).st_mode) else "is no file"
-    finally:
-        os.close(descriptor)
-
-
 _LOOKS = {
     "bind": _look_at_address,
     "stats-bind": _look_at_address,
@@ -137,6 +108,5 @@ _LOOKS = {
     "control": _look_at_socket,
     "access-log": _look_at_log,
     "error-log": _look_at_log,
-    "certificate": _look_at_certificate,
-    "key": _look_at_key,
+    "bind-ssl": _look_at_address,
 }

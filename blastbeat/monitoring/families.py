@@ -77,6 +77,17 @@ _SERVER = (
     ),
     _server("config_loaded_timestamp_seconds", "When the configuration in force was read.", "loaded_at"),
     _server("config_generation", "The number of the configuration in force; the first is 1.", "generation"),
+    Family(
+        "gauge",
+        "certificate_expiry_timestamp_seconds",
+        "When a certificate in use expires, by its file; of the 100 that do so first.",
+        ("file",),
+        lambda snapshot: [
+            ((each["file"],), each["expires_at"])
+            for each in snapshot.server["certificates"]
+            if each["expires_at"] is not None
+        ],
+    ),
     _server("connections", "Client connections open now.", "connections"),
     _server("connections_limit", "The key `connections`; 0 is no limit.", "connections_limit"),
     _server("sessions_limit", "The key `sessions` of the server; 0 is no limit.", "sessions_limit"),

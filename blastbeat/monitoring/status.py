@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
+from math import isfinite
 from typing import Any, Protocol
 
 from blastbeat import __version__
@@ -121,6 +122,10 @@ def take_status(server: RunningServer, query: Query, now: float, at: float) -> d
     }
 
 
+MAX_CERTIFICATES = 100
+"""Of so many it is told when they expire, of the next to do so."""
+
+
 def wiring_of(server: RunningServer) -> Wiring:
     """What a server has as soon as it runs."""
     assert server.wiring is not None, "asked before it ran"
@@ -152,7 +157,20 @@ def describe_server(server: RunningServer, at: float) -> dict[str, Any]:
         "client_queued_bytes": figures.client_bytes,
         "client_queued_limit": settings.memory,
         "node_queued_bytes": figures.node_bytes,
+        "certificates": describe_certificates(server, at),
     }
+
+
+def describe_certificates(server: RunningServer, at: float) -> list[dict[str, Any]]:
+    """Those in use, what expires first at the front. A moment that could not be read is None."""
+    tls = wiring_of(server).context.tls
+    found = sorted(tls.expiries().items(), key=lambda each: each[1]) if tls is not None else ()
+    return [
+        {"file": file, "expires_at": expires, "days_left": int((expires - at) // 86400)}
+        if isfinite(expires)
+        else {"file": file, "expires_at": None, "days_left": None}
+        for file, expires in found[:MAX_CERTIFICATES]
+    ]
 
 
 def families_of(virtualhosts: Sequence[VirtualHost]) -> list[Sequence[VirtualHost]]:

@@ -98,15 +98,16 @@ def _files_read_again(config: Config) -> set[tuple[str, str, str]]:
     origins: list[Origin] = [*server.origins.values()]
     found = {("plugins", path, "plugins") for path in server.plugins_files}
     found |= {
-        (key, path, "blastbeat") for key, path in (("certificate", server.certificate), ("key", server.key))
+        (key, getattr(server, key.replace("-", "_")), "blastbeat")
+        for key in ("certificate", "key", "client-ca")
     }
     for host in config.virtualhosts:
         for each in (host, *(route.policy for route in host.routes)):
             origins += each.origins.values()
             section = each.section or each.name
             found |= {("error-page", page.file, section) for page in each.error_pages}
-            own = [("offline", each.offline), ("certificate", each.certificate), ("key", each.key)]
-            own.append(("client-ca", each.client_ca))
+            tls = (("certificate", each.certificate), ("key", each.key), ("client-ca", each.client_ca))
+            own = (("offline", each.offline), *tls)
             found |= {(key, path, section) for key, path in own}
         found.add(("", host.file, ""))
     found |= {("", origin.file, "") for origin in origins if origin.line}

@@ -6,16 +6,26 @@ Knows `ssl` and names of files. A context that is in use stays in use by the con
 from __future__ import annotations
 
 import hashlib
+import logging
 import ssl
+import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from math import inf
 from pathlib import Path
 
+from blastbeat.certificates import BadCertificate, read_chain
 from blastbeat.config.model import Address, Config, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import split_host_name
 from blastbeat.config.tls_settings import NOBODY, tls_settings
 from blastbeat.errors import BlastBeatError, ConfigError, Problem
 from blastbeat.vhosts import HostTable
+
+log = logging.getLogger(__name__)
+
+SOON = 30 * 86400.0
+"""Seconds before a certificate expires from which on that is warned of."""
 
 CIPHERS = "ECDHE+AESGCM:ECDHE+CHACHA20"
 """Of TLS 1.2: forward secrecy and authenticated encryption only. Those of TLS 1.3 are all of that kind."""
@@ -54,6 +64,8 @@ class LoadedContext:
     context: ssl.SSLContext
     fingerprint: bytes
     protocols: tuple[str, ...] = ()
+    expires: float = inf
+    """When the certificate does, seconds since 1970; inf where that could not be read."""
 
 
 class TlsError(BlastBeatError):
@@ -82,7 +94,14 @@ def load_context(files: TlsFiles, protocols: Sequence[str]) -> LoadedContext:
         except (ssl.SSLError, OSError) as error:
             raise TlsError("client-ca", files.client_ca, f"holds no certificates: {_text(error)}") from None
     context.verify_mode = _VERIFY[files.client_verify]
-    return LoadedContext(files, context, fingerprint, tuple(protocols))
+    return LoadedContext(files, context, fingerprint, tuple(protocols), _expiry(files.certificate))
+
+
+def _expiry(path: str) -> float:
+    try:
+        return read_chain(Path(path).read_bytes())[0].not_after
+    except (BadCertificate, OSError):
+        return inf  # OpenSSL took it
 
 
 def read_fingerprint(files: TlsFiles) -> bytes:
@@ -227,6 +246,10 @@ class TlsTable:
         )
         return tuple(dict.fromkeys(names))
 
+    def expiries(self) -> dict[str, float]:
+        """When each certificate that is in use expires, by its file."""
+        return {each.files.certificate: each.expires for each in self.contexts.values()}
+
     def choose(self, address: Address, server_name: bytes) -> LoadedContext | None:
         """That of the virtualhost `server_name` leads to on `address`; else the server's; else that of the
         first virtualhost there. None where there is none at all."""
@@ -238,5 +261,11 @@ class TlsTable:
 
 
 def load_table(config: Config, protocols: Sequence[str], known: TlsTable | None = None) -> TlsTable:
-    """For `config`; for a thread, see `load_contexts`."""
-    return TlsTable(config, load_contexts(config, protocols, known.contexts if known is not None else None))
+    """For `config`; for a thread, see `load_contexts`. Warns of what expires soon."""
+    table = TlsTable(config, load_contexts(config, protocols, known.contexts if known is not None else None))
+    now = time.time()
+    for path, expires in table.expiries().items():
+        if expires < now + SOON:
+            when = datetime.fromtimestamp(expires, UTC).strftime("%Y-%m-%d %H:%M UTC")
+            log.warning("certificate %s %s on %s", path, "expired" if expires < now else "expires", when)
+    return table

@@ -5,6 +5,7 @@ Knows `engine`; which requests and nodes there are is for the test to say.
 
 from __future__ import annotations
 
+from math import inf
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +16,13 @@ from blastbeat.transport.outputs import OutputAccount
 from tests.helpers.engine import Engine
 
 STARTED_AT = 1_700_000_000.0
+
+
+class FakeTls:
+    """Certificates that expire a day, and never, after the start of the fake clock."""
+
+    def expiries(self) -> dict[str, float]:
+        return {"never.pem": inf, "soon.pem": STARTED_AT + 86400.0}
 
 
 class StatusStage:
@@ -36,7 +44,10 @@ class StatusStage:
                 generation=1,
                 figures=self._figures,
                 wiring=SimpleNamespace(
-                    dispatcher=self.engine.dispatcher, sessions=self.engine.sessions, account=self.account
+                    context=SimpleNamespace(tls=FakeTls()),
+                    dispatcher=self.engine.dispatcher,
+                    sessions=self.engine.sessions,
+                    account=self.account,
                 ),
             ),
         )

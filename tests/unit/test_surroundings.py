@@ -30,8 +30,6 @@ def the_only(folder: Path, line: str) -> Problem:
 
 
 def test_nothing_is_wrong_with_what_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "a.pem").write_text("")
-    (tmp_path / "a.key").touch(mode=0o600)
     text = """[blastbeat]
 bind = ["127.0.0.1:0", "[::1]:0"]
 zmq = ["tcp://127.0.0.1:*", "tcp://*:0", "tcp://lo:5000", "ipc://x.ipc", "ipc://@name"]
@@ -39,12 +37,10 @@ stats-bind = "127.0.0.1:0"
 control = "ctl.sock"
 access-log = "access.log"
 error-log = "stderr"
-certificate = "a.pem"
-key = "a.key"
 """
     monkeypatch.chdir(tmp_path)
     assert look(tmp_path, text + HOST) == []
-    assert {path.name for path in tmp_path.iterdir()} == {"x.toml", "a.pem", "a.key"}
+    assert {path.name for path in tmp_path.iterdir()} == {"x.toml"}
 
 
 @pytest.mark.parametrize("key", ["access-log", "error-log", "control"])
@@ -104,20 +100,6 @@ def test_what_is_in_use_is_a_note(tmp_path: Path) -> None:
 def test_an_address_of_another_machine(tmp_path: Path) -> None:
     for line in ('bind = "192.0.2.7:80"', 'zmq = "tcp://192.0.2.7:5000"'):
         assert the_only(tmp_path, line).severity == "error"
-
-
-@pytest.mark.parametrize("key", ["certificate", "key"])
-def test_certificates_must_be_readable(tmp_path: Path, key: str) -> None:
-    problem = the_only(tmp_path, f'{key} = "none.pem"')
-    assert problem.severity == "warning" and "can't be read" in problem.message
-    assert "is no file" in the_only(tmp_path, f'{key} = "."').message
-
-
-def test_a_key_is_nobody_elses(tmp_path: Path) -> None:
-    (tmp_path / "a.key").touch()
-    (tmp_path / "a.key").chmod(0o644)
-    problem = the_only(tmp_path, 'key = "a.key"')
-    assert problem.severity == "warning" and problem.hint == f"chmod 600 {tmp_path}/a.key"
 
 
 def test_what_many_virtualhosts_name_is_told_once(tmp_path: Path) -> None:

@@ -25,6 +25,10 @@ SNAPSHOT = Snapshot(
         "connections": 3, "connections_limit": 4, "sessions": 5, "sessions_limit": 6,
         "client_queued_bytes": 7, "client_queued_limit": 8, "node_queued_bytes": 9,
         "nodes": 10, "nodes_up": 11, "instances_up": 12,
+        "certificates": [
+            {"file": "a.pem", "expires_at": 13.0, "days_left": 0},
+            {"file": "b.pem", "expires_at": None, "days_left": None},
+        ],
     },
     counters=dict.fromkeys(COUNTERS, 0) | {"messages.dropped.type": 7, "hops.retried": 8},
     virtualhosts=[
@@ -134,3 +138,7 @@ def test_each_counter_is_told_once() -> None:
     with_virtualhosts = {"bytes.in", "bytes.out"} | {name for name in COUNTERS if name.endswith("xx")}
     assert told == len(COUNTERS) - len(with_virtualhosts | {"responses.none"})
     assert all(any(name.startswith(f"{group}.") for name in COUNTERS) for group in BY_LAST_WORD)
+
+
+def test_a_certificate_that_says_no_moment_has_no_series() -> None:
+    assert read("certificate_expiry_timestamp_seconds") == {("a.pem",): 13.0}

@@ -35,6 +35,13 @@ def test_the_server_as_a_whole() -> None:
     assert server["config_file"] == "blastbeat.toml"
 
 
+def test_when_certificates_expire() -> None:
+    assert StatusStage().status()["server"]["certificates"] == [
+        {"file": "soon.pem", "expires_at": STARTED_AT + 86400.0, "days_left": 0},
+        {"file": "never.pem", "expires_at": None, "days_left": None},
+    ]
+
+
 def test_a_server_that_stops_says_so() -> None:
     stage = StatusStage()
     stage.engine.dispatcher.is_stopping = True

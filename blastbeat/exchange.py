@@ -20,6 +20,7 @@ class Exchange:
 
     __slots__ = (
         "answered_at",
+        "awaits_upgrade",
         "bytes_in",
         "bytes_out",
         "cancel",
@@ -69,6 +70,7 @@ class Exchange:
         self.bytes_out = 0
         self.messages_in = 0
         self.messages_out = 0
+        self.awaits_upgrade = False  # a handshake that its node has to accept
         self.close_code = 0  # of a WebSocket that is over
         self.hops = 0
         self.none_left = 503  # what the client is answered where no instance can be had

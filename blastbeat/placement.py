@@ -164,5 +164,5 @@ class Placement:
         if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
             stream.client.send_continue()
         stream.forward(exchange, session)
-        if head.upgrade and not upgrading.is_node_to_accept(stream):
-            upgrading.accept(stream, self._dispatcher)
+        if head.upgrade:
+            upgrading.forwarded(stream, self._dispatcher)

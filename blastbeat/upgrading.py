@@ -64,17 +64,17 @@ def check_handshake(exchange: Exchange, virtualhost: VirtualHost, counters: Coun
         raise ClientError(403, "pages of this origin may open no WebSocket here")
 
 
-def is_node_to_accept(stream: Stream) -> bool:
-    """Whether the handshake waits for the node's answer (`websocket-accept`)."""
-    accept, session = stream.policy.websocket_accept, stream.session
-    assert session is not None
-    return accept == "node" or (accept == "auto" and "accept" in session.instance.capabilities)
-
-
-def accept(stream: Stream, dispatcher: Dispatcher) -> None:
-    """The ROUTER has taken the head, and nobody else is to be asked."""
-    exchange, virtualhost = stream.exchange, stream.virtualhost
-    assert exchange is not None and virtualhost is not None
+def forwarded(stream: Stream, dispatcher: Dispatcher) -> None:
+    """The ROUTER has taken the head: the server accepts the handshake, unless that is the node's to do
+    (`websocket-accept`). Whose it is, what the instance announces later does not change."""
+    exchange, session, virtualhost = stream.exchange, stream.session, stream.virtualhost
+    assert exchange is not None and session is not None and virtualhost is not None
+    accept = stream.policy.websocket_accept
+    exchange.awaits_upgrade = accept == "node" or (
+        accept == "auto" and "accept" in session.instance.capabilities
+    )
+    if exchange.awaits_upgrade:
+        return
     offered = offered_protocols(exchange.head.headers)
     protocol = choose_protocol(virtualhost.websocket_protocols, offered)
     _upgrade(stream, dispatcher, [(b"Sec-WebSocket-Protocol", protocol)] if protocol else [])
@@ -85,7 +85,7 @@ def accepted_by_node(stream: Stream, dispatcher: Dispatcher, head: NodeHead) -> 
     exchange = stream.exchange
     assert exchange is not None
     chosen = [value for value in field_values(head.headers, _PROTOCOL) if value]
-    if not exchange.head.upgrade or not is_node_to_accept(stream):
+    if not exchange.awaits_upgrade:
         detail = "101 from the node, but nobody asked for an upgrade"
         stream.response_failed(CloseReason.NODE_ERROR, detail)
     elif len(chosen) > 1 or not set(chosen) <= set(offered_protocols(exchange.head.headers)):

@@ -140,6 +140,15 @@ def test_a_node_refuses_and_the_connection_goes_on() -> None:
     engine.close()
 
 
+def test_what_a_node_announces_meanwhile_changes_nothing() -> None:
+    engine = Engine(here=ACCEPTS)
+    stream = by_node(engine)
+    engine.table.pong(engine.instance("app/1"), (), engine.clock.now)
+    engine.say(stream.session, "headers", b"HTTP/1.1 101 X\r\n\r\n")
+    assert stream.phase is Phase.UPGRADED
+    engine.close()
+
+
 def test_a_node_that_never_answers_the_handshake() -> None:
     engine = Engine(here=ACCEPTS)
     stream = by_node(engine)

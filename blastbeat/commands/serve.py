@@ -79,12 +79,17 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
 
 def ready_line(server: RunnableServer, virtualhosts: int, loop_module: str) -> str:
     """`ready`, every bound address and endpoint, and what serves them."""
-    places = [f"http://{address}" if address.host else f"http://*{address}" for address in server.addresses]
+    places = [_place(address) for address in server.addresses]
     if server.endpoints:
         places += ["zmq", *server.endpoints]
     hosts = f"{virtualhosts} virtualhost{'' if virtualhosts == 1 else 's'}"
     loop = "uvloop" if loop_module.startswith("uvloop") else "asyncio"
     return f"ready {' '.join(places)} ({hosts}, driver {server.driver_name}, loop {loop})"
+
+
+def _place(address: Address) -> str:
+    scheme = "https" if address.tls else "http"
+    return f"{scheme}://{address}" if address.host else f"{scheme}://*{address}"
 
 
 def can_use_uvloop() -> bool:

@@ -64,8 +64,12 @@ class Listener:
                 self._servers.append(await create(address.host or None, address.port))
         except OSError as error:
             raise StartError(f"can't listen on {address}: {_why(error)}") from error
-        self.addresses = [Address(*sock.getsockname()[:2]) for sock in self._sockets()]
+        self._note_addresses()
         return self.addresses
+
+    def _note_addresses(self) -> None:
+        names = [sock.getsockname() for sock in self._sockets()]
+        self.addresses = [Address(name[0], name[1], tls=self.configured.tls) for name in names]
 
     async def start(self) -> None:
         """Accept from here on."""
@@ -80,6 +84,7 @@ class Listener:
         otherwise there."""
         self.configured = address
         self._context = context
+        self._note_addresses()
 
     def close(self) -> None:
         """Accept no more; open connections go on."""

@@ -129,6 +129,7 @@ def test_the_faster_loop_is_used_where_it_is_installed(
 @pytest.mark.parametrize(
     ("addresses", "endpoints", "hosts", "text"),
     [
+        ([Address("", 443, tls=True)], [], 1, "ready https://*:443 (1 virtualhost, "),
         ([Address("", 80)], ["ipc:///x"], 2, "ready http://*:80 zmq ipc:///x (2 virtualhosts, "),
         (
             [Address("::1", 80), Address("1.2.3.4", 9)],

@@ -35,8 +35,9 @@ _HEADER_NAMES = _HeaderNames()
 @dataclass(slots=True)
 class Request:
     """One request head. `path` is percent-decoded, `raw_path` and `query` are as the client sent them.
-    `headers` have names in lower case; a field that was repeated is one, joined with a comma. `variables` are
-    the CGI variables, where the head came as such."""
+    `root_path` is what a route cut off `path`, which `raw_path` still has in front. `headers` have names in
+    lower case; a field that was repeated is one, joined with a comma. `variables` are the CGI variables where
+    the head came as such."""
 
     method: str
     path: str
@@ -91,7 +92,7 @@ def parse_uwsgi(packet: bytes) -> Request:
     """A `uwsgi` message."""
     variables = read_variables(packet)
     names = _HEADER_NAMES
-    headers = [(names[name], value) for name, value in variables.items() if names[name] and value]
+    headers = [(names[name], value) for name, value in variables.items() if names[name]]
     get = variables.get
     target = get(b"REQUEST_URI", b"/")
     raw_path, _, query = target.partition(b"?")
@@ -122,6 +123,7 @@ def parse_headers(head: bytes) -> Request:
         headers.append((name.lower(), value.strip(b" \t")))
     told = dict(headers)
     raw_path, _, query = target.partition(b"?")
+    root_path = told.get(b"x-forwarded-prefix", b"")
     scheme = told.get(b"x-forwarded-proto", b"http").decode("latin-1")
     host, _, port = told.get(b"host", b"").rpartition(b":")
     if not host or port.endswith(b"]"):
@@ -129,13 +131,14 @@ def parse_headers(head: bytes) -> Request:
     return Request(
         method.decode("latin-1"),
         unquote_to_bytes(raw_path).decode("utf-8", "replace"),
-        raw_path,
+        root_path + raw_path,
         query,
         headers,
         version[5:].decode("latin-1"),
         scheme,
         _address(host, port),
         _address(told.get(b"x-forwarded-for", b""), b"0"),
+        unquote_to_bytes(root_path).decode("utf-8", "replace"),
     )
 
 

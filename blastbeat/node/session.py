@@ -7,7 +7,7 @@ one connection follow each other under one sid, and each of them is a Session he
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -15,16 +15,17 @@ import anyio
 from blastbeat.events import Buffer
 from blastbeat.node.errors import Disconnected, NodeUsageError
 from blastbeat.node.flow import Allowance, Debt
+from blastbeat.node.head import Fields, as_bytes, format_head, has_length, with_length
 from blastbeat.node.request import Request
 from blastbeat.node.websocket import WebSocket
 
 if TYPE_CHECKING:
     from blastbeat.node.link import Link
 
-Fields = Iterable[tuple[str | bytes, str | bytes]]
+MAX_PIECE = 256 * 1024
+"""Bytes of a body in one message; more goes as several, each of which waits for the client."""
 
-_REASONS = {200: b"OK", 204: b"No Content", 206: b"Partial Content", 301: b"Moved Permanently", 302: b"Found"}
-_BODYLESS = (204, 304)
+_BODYLESS = (b"204", b"304")
 
 
 class Session:
@@ -137,25 +138,43 @@ class Session:
     # ------------------------------------------------------------ the response
 
     async def respond(self, status: int = 200, headers: Fields = (), body: bytes | str = b"") -> None:
-        """A whole response, in one message."""
+        """A whole response, in one message unless it is large."""
+        head = format_head(status, as_bytes(headers, without_length=True))
         data = body.encode() if isinstance(body, str) else body
-        fields = [*headers]
-        if status not in _BODYLESS:
-            fields = [*_without_length(fields), (b"Content-Length", b"%d" % len(data))]
-        head = self._begin(status, fields)
-        if self._is_bodyless or not data:
-            self.link.send(self.sid, b"headers", head)
+        if len(data) <= MAX_PIECE:
+            self.write_response(head, data)
+            await self.link.until_room()
         else:
-            self.allowance.take(len(data))
-            self.link.send_pairs(self.sid, ((b"headers", head), (b"body", data)))
-        self._complete()
-        await self.link.until_room()
+            self.write_head(with_length(head, len(data)), is_sized=True)
+            await self.send(data)
+            await self.end()
 
     async def start(self, status: int = 200, headers: Fields = ()) -> None:
         """The head of a response that is sent piece by piece. With a `Content-Length` among `headers` exactly
         so much must follow, without one `end` tells where it ends."""
-        self.link.send(self.sid, b"headers", self._begin(status, headers))
+        head = format_head(status, as_bytes(headers))
+        self.write_head(head, is_sized=has_length(head))
         await self.link.until_room()
+
+    def write_response(self, head: bytes, data: Buffer) -> None:
+        """A whole response of at most MAX_PIECE, with a head that `format_head` made. Where that tells no
+        length yet it will."""
+        self._begin(head)
+        is_bodyless = self._is_bodyless
+        if not has_length(head) and not (is_bodyless and (not data or head[9:12] in _BODYLESS)):
+            head = with_length(head, len(data))  # to HEAD too, as to GET
+        if data and not is_bodyless:
+            self.allowance.take(len(data))
+            self.link.send_pairs(self.sid, ((b"headers", head), (b"body", data)))
+        else:
+            self.link.send(self.sid, b"headers", head)
+        self._complete()
+
+    def write_head(self, head: bytes, *, is_sized: bool) -> None:
+        """See `start`, for a head that `format_head` made."""
+        self._begin(head)
+        self._has_length = is_sized
+        self.link.send(self.sid, b"headers", head)
 
     async def inform(self, status: int, headers: Fields = ()) -> None:
         """An interim response (1xx), e.g. 103 Early Hints; before the response only."""
@@ -164,14 +183,19 @@ class Session:
                 "an interim response comes before the final one, with a status from 102 to 199"
             )
         self._check_open()
-        self.link.send(self.sid, b"headers", format_head(status, headers))
+        self.link.send(self.sid, b"headers", format_head(status, as_bytes(headers)))
 
     async def send(self, data: bytes) -> None:
         """A piece of the response; waits while the client does not keep up."""
         if not self._is_started or self._is_complete:
             raise NodeUsageError("`send` comes between `start` and `end`")
         if data and not self._is_bodyless:
-            await self.send_piece(b"body" if self._has_length else b"chunk", data)
+            type = b"body" if self._has_length else b"chunk"
+            if len(data) <= MAX_PIECE:
+                await self.send_piece(type, data)
+            else:
+                for begin in range(0, len(data), MAX_PIECE):
+                    await self.send_piece(type, memoryview(data)[begin : begin + MAX_PIECE])
 
     async def send_piece(self, type: bytes, data: Buffer) -> None:
         """A message that uses credit up."""
@@ -215,38 +239,20 @@ class Session:
         """The response is complete, as far as it is up to this side."""
         return self._is_complete
 
-    def _begin(self, status: int, headers: Fields) -> bytes:
+    def _begin(self, head: bytes) -> None:
         if self._is_started:
             raise NodeUsageError("this request was answered already")
         if self.websocket is not None and self.websocket.is_accepted:
             raise NodeUsageError("this is a WebSocket, which gets no response")
         self._check_open()
-        fields = [(_bytes(name), _bytes(value)) for name, value in headers]
         self._is_started = True
-        self._is_bodyless = status in _BODYLESS or self.request.method == "HEAD"
-        self._has_length = any(name.lower() == b"content-length" for name, _ in fields)
-        return format_head(status, fields)
+        self._is_bodyless = head[9:12] in _BODYLESS or self.request.method == "HEAD"
 
     def _complete(self) -> None:
         self._is_complete = True
+        self.wake()
         self.link.response_complete(self)
 
     def _check_open(self) -> None:
         if self.ended is not None:
             raise Disconnected(self.ended)
-
-
-def format_head(status: int, headers: Fields) -> bytes:
-    """The body of a `headers` message. A value with a line break is refused by the server."""
-    lines = [b"HTTP/1.1 %d %b\r\n" % (status, _REASONS.get(status, b""))]
-    lines += [b"%b: %b\r\n" % (_bytes(name), _bytes(value)) for name, value in headers]
-    lines.append(b"\r\n")
-    return b"".join(lines)
-
-
-def _bytes(text: str | bytes) -> bytes:
-    return text if isinstance(text, bytes) else text.encode("latin-1")
-
-
-def _without_length(fields: list[tuple[str | bytes, str | bytes]]) -> list[tuple[str | bytes, str | bytes]]:
-    return [field for field in fields if _bytes(field[0]).lower() != b"content-length"]

@@ -13,9 +13,10 @@ import anyio
 
 from blastbeat.events import Buffer
 from blastbeat.node.errors import NodeUsageError, WebSocketClosed
+from blastbeat.node.head import Fields, as_bytes, format_head
 
 if TYPE_CHECKING:
-    from blastbeat.node.session import Fields, Session
+    from blastbeat.node.session import Session
 
 MAX_REASON = 123  # bytes (RFC 6455 §5.5)
 
@@ -46,11 +47,9 @@ class WebSocket:
         self._check_open()
         self.is_accepted = True
         if self._session.link.knows("accept"):
-            from blastbeat.node.session import format_head
-
-            fields = [*headers]
+            fields = as_bytes(headers)
             if protocol is not None:
-                fields.append((b"Sec-WebSocket-Protocol", protocol.encode("latin-1")))
+                fields.append((b"sec-websocket-protocol", protocol.encode("latin-1")))
             self._session.link.send(self._session.sid, b"headers", format_head(101, fields))
 
     async def reject(self, status: int = 403, headers: Fields = (), body: bytes | str = b"") -> None:

@@ -24,7 +24,7 @@ def test_a_response_in_one_piece_is_sent_as_one() -> None:
     link = FakeLink()
     handler = asgi_handler(application, root_path="/root", state={"a": 1})
     anyio.run(handler, session_of(link, request("GET", "/a%20b")))
-    assert link.sent[0][1].endswith(b"x-a: 1\r\nContent-Length: 5\r\n\r\n") and link.sent[1] == (
+    assert link.sent[0][1].endswith(b"x-a: 1\r\ncontent-length: 5\r\n\r\n") and link.sent[1] == (
         b"body",
         b"hello",
     )

@@ -61,6 +61,19 @@ def test_both_encodings_of_a_host_with_a_port() -> None:
     assert parse_headers(b"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n").server == ("[::1]", 80)
 
 
+def test_what_a_route_cut_off_is_in_front_of_the_raw_path() -> None:
+    request = parse_headers(b"GET /b HTTP/1.1\r\nHost: a\r\nX-Forwarded-Prefix: /a%20\r\n\r\n")
+    assert (request.root_path, request.path, request.raw_path) == ("/a ", "/b", b"/a%20/b")
+    request = parse_uwsgi(
+        write_packet([(b"REQUEST_URI", b"/a/b?c"), (b"SCRIPT_NAME", b"/a"), (b"PATH_INFO", b"/b")])
+    )
+    assert (request.root_path, request.path, request.raw_path) == ("/a", "/b", b"/a/b")
+
+
+def test_a_field_without_value_is_a_field() -> None:
+    assert parse_uwsgi(write_packet([(b"HTTP_X_A", b"")])).headers == [(b"x-a", b"")]
+
+
 @pytest.mark.parametrize("size", range(5, 40))
 def test_a_packet_that_is_cut_short(size: int) -> None:
     try:

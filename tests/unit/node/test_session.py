@@ -8,6 +8,7 @@ import anyio
 import pytest
 
 from blastbeat.node import Disconnected, NodeUsageError
+from blastbeat.node.session import MAX_PIECE
 from tests.helpers.node_link import FakeLink, names, request, session_of
 
 
@@ -21,7 +22,7 @@ def test_a_whole_response() -> None:
         session = session_of(link)
         await session.respond(200, [("X-A", "1"), ("content-length", "99")], "h\u00e9")
         (_, head), body = link.sent
-        assert head == b"HTTP/1.1 200 OK\r\nX-A: 1\r\nContent-Length: 3\r\n\r\n"
+        assert head == b"HTTP/1.1 200 OK\r\nX-A: 1\r\ncontent-length: 3\r\n\r\n"
         assert body == (b"body", "h\u00e9".encode()) and session.is_complete and link.completed == 1
         with pytest.raises(NodeUsageError):
             await session.respond()
@@ -55,6 +56,36 @@ def test_a_response_in_pieces() -> None:
         assert link.take_sent()[1:] == [(b"body", b"a")]
         with pytest.raises(NodeUsageError):
             await session.send(b"b")
+
+    run(test)
+
+
+def test_a_large_body_goes_in_several_messages() -> None:
+    async def test() -> None:
+        data = bytes(2 * MAX_PIECE + 1)
+        link = FakeLink()
+        await session_of(link).respond(200, (), data)
+        (_, head), *pieces = link.take_sent()
+        assert b"content-length: %d\r\n" % len(data) in head
+        assert [(type, len(piece)) for type, piece in pieces] == [(b"body", MAX_PIECE)] * 2 + [(b"body", 1)]
+        session = session_of(link)
+        await session.start()
+        await session.send(data)
+        assert [len(piece) for type, piece in link.take_sent() if type == b"chunk"] == [
+            MAX_PIECE,
+            MAX_PIECE,
+            1,
+        ]
+
+    run(test)
+
+
+def test_a_whole_response_to_head_tells_the_length_it_knows() -> None:
+    async def test() -> None:
+        link = FakeLink()
+        await session_of(link, request("HEAD")).respond(200, (), b"hello")
+        await session_of(link, request("HEAD")).respond(200, (), b"")
+        assert [b"content-length: 5" in head for _, head in link.sent] == [True, False]
 
     run(test)
 

@@ -20,7 +20,7 @@ def test_accepted_by_the_node() -> None:
             await websocket.send("early")
         await websocket.accept("b", [("X-A", "1")])
         ((_, head),) = link.take_sent()
-        assert head == b"HTTP/1.1 101 \r\nX-A: 1\r\nSec-WebSocket-Protocol: b\r\n\r\n"
+        assert head == b"HTTP/1.1 101 Switching Protocols\r\nX-A: 1\r\nsec-websocket-protocol: b\r\n\r\n"
         await websocket.send("text")
         await websocket.send(b"bytes")
         assert link.take_sent() == [(b"websocket", b"text"), (b"websocket-binary", b"bytes")]

@@ -99,7 +99,7 @@ LEVELS = {
     "blastbeat.monitoring": 8,
     "blastbeat.log_file": 8,
     "blastbeat.log_writer": 8,
-    "blastbeat.logs": 8,
+    "blastbeat.logs": 1,
     "blastbeat.server_logs": 8,
     "blastbeat.testing": 8,
     "blastbeat.arguments": 9,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import errno
+import sys
 from collections import deque
 from collections.abc import Callable, Sequence
 
@@ -58,20 +59,20 @@ class Dealer:
         socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
         socket.setsockopt(zmq.HEARTBEAT_IVL, 10_000)
         socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 30_000)
-        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
         socket.connect(endpoint)
         self._recv, self._send = socket.recv, socket.send
         self._descriptor = int(socket.getsockopt(zmq.FD))
         self._loop.add_reader(self._descriptor, self._readable)
         self._read_soon()
 
-    def watch_connects(self, connected: Callable[[], None]) -> None:
-        """`connected` is called after each (re)connect."""
+    def watch_connects(self, connected: Callable[[], None], disconnected: Callable[[], None]) -> None:
+        """`connected` is called after each (re)connect, `disconnected` when the connection has gone."""
 
         def look() -> None:
             while int(self._monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                self._monitor.recv_multipart(_NOBLOCK)
-                connected()
+                event = int.from_bytes(self._monitor.recv_multipart(_NOBLOCK)[0][:2], sys.byteorder)
+                (disconnected if event == zmq.EVENT_DISCONNECTED else connected)()
 
         self._loop.add_reader(int(self._monitor.getsockopt(zmq.FD)), look)
         self._loop.call_soon(look)

@@ -35,8 +35,9 @@ def new_instance(name: str) -> bytes:
 
 
 class Link:
-    """`begun` is called with each new session. `silence`: seconds without a word from the server, after which
-    another socket is opened; `own_window`: body bytes per session that the server may send ahead."""
+    """`begun` is called with each new session, `changed` when `is_up` has changed. `silence`: seconds without
+    a word from the server, after which another socket is opened; `own_window`: body bytes per session that
+    the server may send ahead."""
 
     def __init__(
         self,
@@ -44,6 +45,7 @@ class Link:
         endpoint: str,
         name: str,
         begun: Callable[[Session], None],
+        changed: Callable[[Link], None],
         *,
         own_window: int,
         silence: float,
@@ -56,10 +58,13 @@ class Link:
         self.sessions: dict[bytes, Session] = {}
         self.is_draining = False
         self.is_drained = anyio.Event()
-        self.is_connected = anyio.Event()
+        self.is_connected = False
+        self.is_up = False
+        """The server was heard since this connection to it was made."""
         self._in_force: frozenset[str] = frozenset()
         self._context = context
         self._begun = begun
+        self._changed = changed
         self._silence = silence
         self._announced = b" ".join((*map(str.encode, WORDS), b"credit=%d" % own_window))
         self._room: anyio.Event | None = None
@@ -71,20 +76,27 @@ class Link:
         self.identity = new_instance(self.name)
         self.heard_at = anyio.current_time()
         self._dealer = Dealer(self._context, self.endpoint, self.identity, self._received, self._gone_out)
-        self._dealer.watch_connects(self._announce)
+        self._dealer.watch_connects(self._announce, self._lost)
 
     def _announce(self) -> None:
         """After each connect: the server can ping only names it knows."""
-        self.is_connected.set()
+        self.is_connected = True
         self.heard_at = anyio.current_time()
         self._dealer.send((b"", b"pong", self._announced))
         if self.is_draining:
             self._dealer.send((b"", b"drain", b""))
 
+    def _lost(self) -> None:
+        self.is_connected = False
+        if self.is_up:
+            self.is_up = False
+            self._changed(self)
+
     def look_after(self, now: float) -> None:
         """Called now and then: a server that says nothing at all has lost us, or our name is taken."""
         if now - self.heard_at > self._silence:
             self._forget_all("the server is silent")
+            self._lost()
             self._in_force, self.window = frozenset(), None
             self._dealer.close()
             self._connect()
@@ -132,6 +144,9 @@ class Link:
             self._handle_rare(sid, type, frame.bytes)
 
     def _handle_rare(self, sid: bytes, type: bytes, body: bytes) -> None:
+        if not (self.is_up or sid):
+            self.is_up = True
+            self._changed(self)
         if type == b"ping":
             if body:
                 self._in_force = frozenset(body.decode("ascii", "replace").split())

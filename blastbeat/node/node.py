@@ -30,7 +30,8 @@ class Node:
     """`connect`: an endpoint, or several of different servers. `name`: the node's, as virtualhosts expect it.
 
     `credit`: body bytes per session that a server may send ahead. `silence`: seconds without a word from a
-    server, after which the connection to it is made anew; above three of its ping periods.
+    server, after which the connection to it is made anew; above three of its ping periods. `changed` is
+    called with the link to a server that was found or lost: its `is_up` tells which.
     """
 
     def __init__(
@@ -41,6 +42,7 @@ class Node:
         *,
         credit: int = 256 * 1024,
         silence: float = 15.0,
+        changed: Callable[[Link], None] | None = None,
     ) -> None:
         self.endpoints = (connect,) if isinstance(connect, str) else tuple(connect)
         self.name = name
@@ -48,6 +50,9 @@ class Node:
         self._handler = handler
         self._credit = credit
         self._silence = silence
+        self._changed = changed or (lambda link: None)
+        self._running = 0
+        self._idle: anyio.Event | None = None
         self._tasks: TaskGroup | None = None
         self._stop: anyio.Event | None = None
 
@@ -65,6 +70,7 @@ class Node:
                         endpoint,
                         self.name,
                         self._begin,
+                        self._changed,
                         own_window=self._credit,
                         silence=self._silence,
                     )
@@ -93,8 +99,11 @@ class Node:
                     await session.websocket.close(1012)
         with anyio.move_on_after(graceful_timeout):
             for link in self.links:
-                if link.is_connected.is_set():
+                if link.is_connected:
                     await link.is_drained.wait()
+            if self._running:  # what a handler does behind its response
+                self._idle = anyio.Event()
+                await self._idle.wait()
 
     async def _look_after(self) -> None:
         while True:
@@ -105,6 +114,7 @@ class Node:
 
     def _begin(self, session: Session) -> None:
         assert self._tasks is not None
+        self._running += 1
         self._tasks.start_soon(self._serve, session)
 
     async def _serve(self, session: Session) -> None:
@@ -117,6 +127,10 @@ class Node:
         except Exception:
             log.exception("the handler of %s %s failed", session.request.method, session.request.path)
             reason = "the handler failed"
+        finally:
+            self._running -= 1
+            if self._idle is not None and not self._running:
+                self._idle.set()
         finish(session, reason)
 
 

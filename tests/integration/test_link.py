@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 
+import anyio
 import pytest
 import zmq
 
@@ -83,3 +86,33 @@ def test_what_is_no_message_is_passed_over(server: FakeServer) -> None:
         assert server.receive()[1] == b"abort"
         server.send(b"", b"ping", b"")
         assert server.receive()[1] == b"pong"
+
+
+def test_servers_that_are_found_and_lost_are_told(server: FakeServer) -> None:
+    changes: queue.SimpleQueue[bool] = queue.SimpleQueue()
+    with running(Node(server.endpoint, "app", hello, changed=lambda link: changes.put(link.is_up))):
+        server.receive()
+        server.send(b"", b"spawn", b"")
+        assert changes.get(timeout=5)
+        server.socket.close(0)
+        assert not changes.get(timeout=5)
+
+
+def test_a_stop_waits_for_what_a_handler_does_behind_its_response(server: FakeServer) -> None:
+    going_on, went_on = threading.Event(), threading.Event()
+
+    async def linger(session: Session) -> None:
+        await session.respond()
+        while not going_on.is_set():  # noqa: ASYNC110
+            await anyio.sleep(0.001)
+        went_on.set()
+
+    with running(Node(server.endpoint, "app", linger)) as stop:
+        server.receive()
+        server.send(SID, b"uwsgi", HEAD)
+        assert server.receive()[1] == b"headers"
+        stop()
+        assert server.receive() == [b"", b"drain", b""]
+        server.send(b"", b"drain", b"")
+        going_on.set()
+    assert went_on.is_set()

@@ -25,3 +25,7 @@ class WebSocketClosed(Disconnected):
 
 class NodeUsageError(BlastBeatError):
     """A handler asked for what a session can't do now, e.g. a second response."""
+
+
+class LifespanFailed(BlastBeatError):
+    """An ASGI application does not start: it said so, or raised where its lifespan is required."""

@@ -255,4 +255,6 @@ class Session:
 
     def _check_open(self) -> None:
         if self.ended is not None:
+            if self.websocket is not None:
+                self.websocket.check_open()  # raises its own error, with the close code
             raise Disconnected(self.ended)

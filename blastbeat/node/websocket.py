@@ -44,7 +44,7 @@ class WebSocket:
         what is said here is too late."""
         if self.is_accepted or self._session.is_started:
             raise NodeUsageError("this handshake was answered already")
-        self._check_open()
+        self.check_open()
         self.is_accepted = True
         if self._session.link.knows("accept"):
             fields = as_bytes(headers)
@@ -65,7 +65,7 @@ class WebSocket:
         """The next message; a text as str, where the server tells them apart. Without `binary` in force
         whatever is UTF-8 is a text."""
         while not self._messages:
-            self._check_open()
+            self.check_open()
             if self._event is None:
                 self._event = anyio.Event()
             await self._event.wait()
@@ -75,7 +75,7 @@ class WebSocket:
 
     async def send(self, message: str | bytes) -> None:
         """One message; waits while the client does not keep up."""
-        self._check_open()
+        self.check_open()
         if not self.is_accepted:
             raise NodeUsageError("`accept` comes first")
         session = self._session
@@ -120,6 +120,7 @@ class WebSocket:
         if event is not None:
             event.set()
 
-    def _check_open(self) -> None:
+    def check_open(self) -> None:
+        """Raises WebSocketClosed where it is over."""
         if self._closed is not None:
             raise WebSocketClosed(self._closed.code, self._closed.reason)

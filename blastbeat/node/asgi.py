@@ -9,7 +9,7 @@ import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, TypeAlias
 
-from blastbeat.node.errors import Disconnected, WebSocketClosed
+from blastbeat.node.errors import ClientGone, Disconnected, WebSocketClosed
 from blastbeat.node.node import Handler
 from blastbeat.node.session import Session
 
@@ -22,10 +22,6 @@ Send: TypeAlias = Callable[[Message], Awaitable[None]]
 Application: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
 _ASGI = {"version": "3.0", "spec_version": "2.4"}
-
-
-class ClientGone(OSError):
-    """What `send` raises once the client has left (specification 2.4)."""
 
 
 def asgi_handler(

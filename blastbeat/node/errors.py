@@ -23,9 +23,21 @@ class WebSocketClosed(Disconnected):
         super().__init__(reason)
 
 
+class ClientGone(OSError):
+    """The same as an ASGI application gets it from `send` (specification 2.4)."""
+
+
 class NodeUsageError(BlastBeatError):
     """A handler asked for what a session can't do now, e.g. a second response."""
 
 
 class LifespanFailed(BlastBeatError):
     """An ASGI application does not start: it said so, or raised where its lifespan is required."""
+
+
+def is_departure(error: BaseException) -> bool:
+    """Whether it says nothing but that the client left: a Disconnected, an OSError made of one for an ASGI
+    application, or a group of such from a handler's own tasks."""
+    if isinstance(error, BaseExceptionGroup):
+        return all(map(is_departure, error.exceptions))
+    return isinstance(error, Disconnected | ClientGone)

@@ -14,13 +14,15 @@ import anyio
 import zmq
 from anyio.abc import TaskGroup
 
-from blastbeat.node.errors import Disconnected
+from blastbeat.node.errors import is_departure
 from blastbeat.node.link import Link
 from blastbeat.node.session import Session
 
 log = logging.getLogger(__name__)
 
 Handler: TypeAlias = Callable[[Session], Awaitable[None]]
+
+NORMAL, INTERNAL_ERROR, RESTART = 1000, 1011, 1012  # close codes of WebSockets
 
 LOOK_AFTER = 1.0
 """Seconds between two looks whether servers are still heard."""
@@ -118,29 +120,34 @@ class Node:
         self._tasks.start_soon(self._serve, session)
 
     async def _serve(self, session: Session) -> None:
-        """A handler that fails fails its own session."""
+        """A handler that fails, with whatever exception, fails its own session and no other."""
+        assert self._tasks is not None
+        reason, code = "the node stops", RESTART
         try:
             await self._handler(session)
-            reason = "the handler left its response incomplete"
-        except Disconnected:
-            reason = ""
-        except Exception:
-            log.exception("the handler of %s %s failed", session.request.method, session.request.path)
-            reason = "the handler failed"
+            reason, code = "the handler left its response incomplete", NORMAL
+        except BaseException as error:  # of an application's SystemExit, too, nobody else may hear
+            if self._tasks.cancel_scope.cancel_called:
+                raise
+            reason, code = "the handler failed", INTERNAL_ERROR
+            if not is_departure(error):
+                request = session.request
+                log.error("the handler of %s %s failed", request.method, request.path, exc_info=error)
         finally:
+            finish(session, reason, code)
             self._running -= 1
             if self._idle is not None and not self._running:
                 self._idle.set()
-        finish(session, reason)
 
 
-def finish(session: Session, reason: str) -> None:
-    """What a handler left open is closed: a WebSocket with 1000, or with 1011 where it failed; a response
-    that is incomplete fails."""
+def finish(session: Session, reason: str, code: int) -> None:
+    """What a handler left open is closed: a WebSocket with `code`, a response that is incomplete fails. Of
+    the request's body nothing more is kept."""
     websocket = session.websocket
     if websocket is not None and websocket.is_accepted:
         if session.ended is None:
-            session.link.send(session.sid, b"end", b"1011" if reason == "the handler failed" else b"1000")
-            session.session_ended("1000")
+            session.link.send(session.sid, b"end", b"%d" % code)
+            session.session_ended(str(code))
     elif not session.is_complete:
         session.abort(reason)
+    session.discard_body()

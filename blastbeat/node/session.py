@@ -39,6 +39,7 @@ class Session:
         "_has_length",
         "_is_bodyless",
         "_is_complete",
+        "_is_discarding",
         "_is_started",
         "allowance",
         "ended",
@@ -63,6 +64,7 @@ class Session:
         self._is_complete = False
         self._has_length = False
         self._is_bodyless = False
+        self._is_discarding = False
         self.websocket: WebSocket | None = WebSocket(self) if request.is_websocket else None
 
     # ------------------------------------------------------------ the link speaks
@@ -74,7 +76,10 @@ class Session:
         else:
             if self._body_left is not None:
                 self._body_left -= len(data)
-            self._body.append(data)
+            if self._is_discarding:
+                self._debt.consumed(len(data))
+            else:
+                self._body.append(data)
         self.wake()
 
     def session_ended(self, reason: str) -> None:
@@ -114,6 +119,13 @@ class Session:
         data = bytes(self._body.popleft())
         self._debt.consumed(len(data))
         return data
+
+    def discard_body(self) -> None:
+        """What is there of the body, and what still comes, is nobody's: it counts as read, so that the
+        server has done with the request."""
+        self._is_discarding = True
+        while self._body:
+            self._debt.consumed(len(self._body.popleft()))
 
     async def wait_input(self) -> None:
         """Until a piece came, or the session is over."""

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 
 from blastbeat.node import Disconnected, Handler, Node, Session, WebSocketClosed
-from blastbeat.node.asgi import ClientGone, Receive, Scope, Send, asgi_handler
+from blastbeat.node.asgi import Receive, Scope, Send, asgi_handler
+from blastbeat.node.errors import ClientGone
 from tests.helpers.client import RawClient
 from tests.helpers.node_thread import NodeThread, Watched
 from tests.helpers.stage import Stage

@@ -170,6 +170,12 @@ class Instance:
         view.capabilities = self.capabilities
         return view
 
+    def come(self) -> None:
+        """It is not gone (any more). What it took while it still counted as gone, a ping, left it blocked:
+        the next message would be queued behind nothing, and no handshake can wait in a queue (§3)."""
+        self.is_gone = False
+        self.is_blocked = bool(self.outbox) or self.unreachable_since is not None
+
     def set_options(self, options: Options) -> None:
         """What is configured of its node has changed."""
         self._view.options = options

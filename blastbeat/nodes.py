@@ -261,7 +261,7 @@ class NodeTable:
 
     def _come(self, instance: Instance) -> None:
         """It is there: it said something, or took a ping. `spawn` once per routing id and server start."""
-        instance.is_gone = False
+        instance.come()
         if instance.identity not in self._spawned:
             if len(self._spawned) >= MAX_REMEMBERED:
                 del self._spawned[next(iter(self._spawned))]

@@ -21,20 +21,24 @@ from blastbeat.config.tls_settings import tls_addresses, tls_settings
 from blastbeat.errors import ConfigError, Problem
 from blastbeat.transport.tls_contexts import SOON, load_contexts
 
+_PRIVATE = b"PRIVATE KEY-----"
+
 MAX_NAMED = 5
 """Names that a certificate does not cover, per virtualhost, that are told."""
 
 
 def examine_tls(built: Built, now: float | None = None) -> Iterator[Problem]:
     """`now`: seconds since 1970, by default the present."""
+    unread: set[str] = set()
     try:
         load_contexts(built.config, ())
     except ConfigError as error:
         yield from error.problems
+        unread = {problem.value for problem in error.problems if problem.key == "certificate"}
     now = time.time() if now is None else now
     chains: dict[str, list[Certificate]] = {}
     for settings in built.all_settings:
-        yield from _examine_files(settings, chains, now)
+        yield from _examine_files(settings, chains, unread, now)
     server = built.config.server
     for settings, host in built.virtualhosts:
         chain = chains.get(tls_settings(host, server).certificate)
@@ -42,19 +46,28 @@ def examine_tls(built: Built, now: float | None = None) -> Iterator[Problem]:
             yield from _examine_names(settings, (host.name, *host.alias), chain[0])
 
 
-def _examine_files(settings: Settings, chains: dict[str, list[Certificate]], now: float) -> Iterator[Problem]:
+def _examine_files(
+    settings: Settings, chains: dict[str, list[Certificate]], unread: set[str], now: float
+) -> Iterator[Problem]:
+    """`unread`: certificates that were told of already, because nobody can be served with them."""
     for row, (path,) in settings.given.get("certificate", ()):
         if not path or path in chains:
             continue
         chains[path] = chain = []
         try:
             with open(path, "rb") as file:
-                chain += read_chain(file.read())
+                pem = file.read()
+            if _PRIVATE in pem and _everybody_reads(path):
+                message = "a key is in it too, and everybody on this machine may read it"
+                yield problem_at(settings.section, row, message, f"chmod 600 {path}", "warning")
+            chain += read_chain(pem)
         except BadCertificate as error:
             yield problem_at(settings.section, row, f"the file holds {error}", severity="warning")
         except OSError as error:
-            # Where somebody speaks TLS with it, loading it has said so as an error.
-            yield problem_at(settings.section, row, f"can't be read: {error.strerror}", severity="warning")
+            if path not in unread:
+                yield problem_at(
+                    settings.section, row, f"can't be read: {error.strerror}", severity="warning"
+                )
         for message, hint, severity in _examine_chain(chain, now):
             yield problem_at(settings.section, row, message, hint, severity)
     for row, (path,) in settings.given.get("key", ()):

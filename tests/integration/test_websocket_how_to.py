@@ -58,7 +58,7 @@ def rooms(tmp_path: Path) -> Iterator[Rooms]:
     with ExitStack() as stack:
         run = [sys.executable, "-m", "blastbeat", "rooms.toml"]
         server = stack.enter_context(PrintingProcess(run, tmp_path))
-        ready = re.match(r"ready https?://127\.0\.0\.1:(\d+) zmq (\S+)", server.wait_line("ready "))
+        ready = re.match(r"ready https://127\.0\.0\.1:(\d+) zmq (\S+)", server.wait_line("ready "))
         assert ready is not None
         nodes = {
             room: stack.enter_context(

@@ -25,6 +25,7 @@ def issued(tmp_path: Path) -> Path:
     """Key and certificate of a.test, in files of their own too."""
     made = authority().issue_cert("a.test", not_after=UNTIL)
     made.private_key_and_cert_chain_pem.write_to_path(tmp_path / "a.pem")
+    (tmp_path / "a.pem").chmod(0o600)
     made.private_key_pem.write_to_path(tmp_path / "a.key")
     (tmp_path / "a.key").chmod(0o600)
     (tmp_path / "a.crt").write_bytes(b"".join(blob.bytes() for blob in made.cert_chain_pems))
@@ -99,6 +100,20 @@ def test_a_key_that_everybody_may_read(issued: Path) -> None:
     (issued / "a.key").chmod(0o644)
     [found] = look(issued, f'{SERVER}{HOST}certificate = "a.crt"\nkey = "a.key"\n')
     assert found[:2] == ("warning", 7) and "may read it" in found[2]
+
+
+def test_a_key_beside_the_certificate_that_everybody_may_read(issued: Path) -> None:
+    (issued / "a.pem").chmod(0o644)
+    (issued / "a.crt").chmod(0o644)
+    [found] = look(issued, f'{SERVER}{HOST}certificate = "a.pem"\n')
+    assert found[:2] == ("warning", 6) and "a key is in it too" in found[2]
+
+
+def test_a_file_that_is_not_there_is_told_of_once(issued: Path) -> None:
+    [found] = look(issued, f'{SERVER}{HOST}certificate = "none.pem"\n')
+    assert found[:2] == ("error", 6)
+    [found] = look(issued, f'{SERVER.replace("bind-ssl", "bind")}{HOST}certificate = "none.pem"\n')
+    assert found[:2] == ("warning", 6)
 
 
 def test_each_file_is_told_of_once(issued: Path) -> None:

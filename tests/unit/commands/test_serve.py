@@ -137,6 +137,7 @@ def test_the_faster_loop_is_used_where_it_is_installed(
             0,
             "ready http://[::1]:80 http://1.2.3.4:9 (0 virtual",
         ),
+        ([Address("", 443, tls=True)], [], 1, "ready https://*:443 (1 virtualhost, "),
         (
             [],
             ["ipc:///x", "tcp://[::]:5"],

@@ -214,18 +214,18 @@ def test_end_to_who_takes_nothing_discards_what_its_session_has_waiting(stage: S
 
 def test_who_comes_back_is_sent_to_at_once(stage: SenderStage) -> None:
     """Not by way of its queue: a WebSocket handshake may not wait there."""
-    instance = stage.node()
+    gone = stage.node()
     del stage.socket.room[APP]
-    stage.ping(instance)
+    stage.ping(gone)
     stage.clock.now += 31
     stage.table.tick(stage.clock.now)
-    assert instance.is_gone
+    assert gone.is_gone
     stage.socket.room[APP] = inf
     stage.table.peer_came(stage.clock.now)
-    instance = stage.table.find(APP)
-    assert instance is not None and not instance.is_gone
-    assert stage.sender.offer(instance, A, b"uwsgi", b"head")
-    assert not instance.outbox
+    back = stage.table.find(APP)
+    assert back is not None and not back.is_gone
+    assert stage.sender.offer(back, A, b"uwsgi", b"head")
+    assert not back.outbox
     assert stage.take_sent() == {A: [(b"uwsgi", b"head")]}
 
 

@@ -24,7 +24,8 @@ class WebSocketClosed(Disconnected):
 
 
 class ClientGone(OSError):
-    """The same as an ASGI application gets it from `send` (specification 2.4)."""
+    """The same as an application gets it: from `send` under ASGI (specification 2.4), from whatever reads or
+    writes under WSGI. An OSError, as from a file or socket, for frameworks know what to do with one."""
 
 
 class NodeUsageError(BlastBeatError):

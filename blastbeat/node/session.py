@@ -110,12 +110,18 @@ class Session:
 
     async def read(self) -> bytes:
         """The next piece of the body, as it came; empty when there is no more."""
-        while not self._body:
+        while (data := self.read_now()) is None:
+            await self.wait_input()
+        return data
+
+    def read_now(self) -> bytes | None:
+        """As `read`; None where that would wait."""
+        if not self._body:
             if self._body_left == 0:
                 return b""
             if self.ended is not None:
                 raise Disconnected(self.ended)
-            await self.wait_input()
+            return None
         data = bytes(self._body.popleft())
         self._debt.consumed(len(data))
         return data
@@ -197,7 +203,7 @@ class Session:
         self._check_open()
         self.link.send(self.sid, b"headers", format_head(status, as_bytes(headers)))
 
-    async def send(self, data: bytes) -> None:
+    async def send(self, data: Buffer) -> None:
         """A piece of the response; waits while the client does not keep up."""
         if not self._is_started or self._is_complete:
             raise NodeUsageError("`send` comes between `start` and `end`")

@@ -1,0 +1,181 @@
+"""What the thread that runs an application and the event loop hand each other about one exchange.
+
+Both sides of one lock: methods say who calls them. Knows pieces of a response, not what they mean.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import threading
+from collections import deque
+from dataclasses import dataclass
+
+from blastbeat.events import Buffer
+from blastbeat.node.errors import ClientGone, Disconnected
+from blastbeat.node.session import Session
+
+RESPONSE_BUFFER = 1024 * 1024
+"""Bytes of one response that may wait for its client before the thread that makes it waits too."""
+
+RESPONSE_BUFFERS = 64 * 1024 * 1024
+"""Bytes of all responses. While there are more, a response may hold SMALL_BUFFER."""
+
+SMALL_BUFFER = 64 * 1024
+
+
+@dataclass(slots=True)
+class Piece:
+    """Part of a response, the first with its head. `is_last`: it completes it; `is_failed`: it never will be
+    complete."""
+
+    head: bytes | None
+    data: bytes = b""
+    is_last: bool = False
+    is_failed: bool = False
+
+
+class Budget:
+    """Bytes that wait for clients, of all responses together."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.used = 0
+
+    def add(self, size: int) -> None:
+        with self._lock:
+            self.used += size
+
+
+class Channel:
+    """Made by the loop. Once it is closed whatever the thread asks for raises ClientGone."""
+
+    def __init__(self, session: Session, budget: Budget) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._session = session
+        self._budget = budget
+        self._changed = threading.Condition(threading.Lock())
+        self._pieces: deque[Piece] = deque()
+        self._size = 0
+        self._is_closed = False
+        self._waiter: asyncio.Future[None] | None = None
+        self._reading: asyncio.Task[None] | None = None
+        self._asked: concurrent.futures.Future[Buffer] | None = None
+
+    # ------------------------------------------------------------ the thread
+
+    @property
+    def is_gone(self) -> bool:
+        """Nobody waits for the response any more."""
+        return self._is_closed or self._session.ended is not None
+
+    def put(self, piece: Piece) -> None:
+        """A piece goes on its way. Returns at once while there is room for more."""
+        size = len(piece.data)
+        with self._changed:
+            if self.is_gone:
+                raise ClientGone("the client has left")
+            self._pieces.append(piece)
+            self._size += size
+            waiter, self._waiter = self._waiter, None
+            self._budget.add(size)
+        if waiter is not None:
+            self._tell_loop(waiter)
+        if size:
+            self._wait_room(piece.is_last)
+
+    def _wait_room(self, is_last: bool) -> None:
+        """What is complete is in memory already, and holds its thread only where that gets scarce."""
+        with self._changed:
+            while not self._is_closed:
+                is_scarce = self._budget.used > RESPONSE_BUFFERS
+                if self._size <= SMALL_BUFFER or not is_scarce and (is_last or self._size <= RESPONSE_BUFFER):
+                    return
+                self._changed.wait()
+        if not is_last:
+            raise ClientGone("the client has left")
+
+    def read(self) -> Buffer:
+        """The next piece of the request's body, empty at its end."""
+        asked: concurrent.futures.Future[Buffer] = concurrent.futures.Future()
+        with self._changed:
+            if self._is_closed:
+                raise ClientGone("the client has left")
+            self._asked = asked
+        try:
+            self._loop.call_soon_threadsafe(self._read_asked)
+        except RuntimeError:  # the loop has ended
+            raise ClientGone("the node has stopped") from None
+        return asked.result()
+
+    def _tell_loop(self, waiter: asyncio.Future[None]) -> None:
+        try:
+            self._loop.call_soon_threadsafe(_wake, waiter)
+        except RuntimeError:
+            raise ClientGone("the node has stopped") from None
+
+    # ------------------------------------------------------------ the loop
+
+    async def get(self) -> list[Piece]:
+        """Everything that was put, at least one piece."""
+        while True:
+            with self._changed:
+                if self._pieces:
+                    pieces = [*self._pieces]
+                    self._pieces.clear()
+                    return pieces
+                self._waiter = waiter = self._loop.create_future()
+            await waiter
+
+    def sent(self, size: int) -> None:
+        """So many bytes of what `get` gave are on their way, or will never be."""
+        self._budget.add(-size)
+        with self._changed:
+            self._size -= size
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """The exchange is over for this side."""
+        with self._changed:
+            self._is_closed = True
+            asked, self._asked = self._asked, None
+            left, self._size = self._size, 0
+            self._pieces.clear()
+            self._changed.notify_all()
+        self._budget.add(-left)
+        if self._reading is not None:
+            self._reading.cancel()
+        if asked is not None:
+            asked.set_exception(ClientGone("the client has left"))
+
+    def _read_asked(self) -> None:
+        try:
+            piece = self._session.read_now()
+        except Disconnected:
+            self._answer(None)
+            return
+        if piece is not None:
+            self._answer(piece)
+        else:
+            self._reading = self._loop.create_task(self._read_later())
+
+    async def _read_later(self) -> None:
+        try:
+            self._answer(await self._session.read())
+        except Disconnected:
+            self._answer(None)
+
+    def _answer(self, piece: Buffer | None) -> None:
+        with self._changed:
+            asked, self._asked = self._asked, None
+        if asked is None:
+            return
+        if piece is None:
+            asked.set_exception(ClientGone("the client has left"))
+        else:
+            asked.set_result(piece)
+
+
+def _wake(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -41,13 +41,14 @@ class Node:
 
     def _connect(self) -> None:
         self._socket = self._context.socket(zmq.DEALER)
-        # The name the virtualhost expects; it must be set before the socket connects.
-        self._socket.setsockopt(zmq.IDENTITY, self.site.node.encode("ascii"))
+        # The name the virtualhost expects, and a word of this process: the sessions of one that ended are not
+        # ours, and its WebSockets are told so at once. It must be set before the socket connects.
+        self._socket.setsockopt(zmq.IDENTITY, f"{self.site.node}/{self.site.process}".encode("ascii"))
         self._socket.setsockopt(zmq.LINGER, 0)
         # A server that stopped reading must not hold this process for ever: send_multipart raises Again.
         self._socket.setsockopt(zmq.SNDTIMEO, SEND_TIMEOUT_MS)
         self._socket.connect(self._endpoint)
-        # The server pings configured names by itself; saying hello first only makes it quicker.
+        # The server can ping nobody whose name it does not know.
         self._send((b"", b"pong", b""))
 
     def _send(self, message: Message) -> None:

@@ -17,7 +17,10 @@ from pathlib import Path
 import pytest
 
 from blastbeat.demo.site import BEATS
+from tests.helpers.client import RawClient
 from tests.helpers.printing import PrintingProcess
+from tests.helpers.websocket import WebSocketClient
+from tests.helpers.websocket_frames import CLOSE, TEXT
 
 DEMO = [sys.executable, "-m", "blastbeat", "demo", "--port"]
 
@@ -114,6 +117,20 @@ def test_a_node_that_dies_is_replaced() -> None:
         while (answer := get(client, "/"))[0] != 200:
             assert answer[0] in (502, 503)
         assert node_process(answer[1]) != first
+
+
+def test_the_websockets_of_a_node_that_dies_are_told_to_come_again() -> None:
+    """Its successor comes within `node-grace`, and knows nothing of them."""
+    with running_demo() as (_, port):
+        with connected(port) as client:
+            first = node_process(get(client, "/")[1])
+        chat = WebSocketClient(RawClient(port))
+        chat.handshake("/chat")
+        os.kill(first, signal.SIGKILL)
+        while (message := chat.read()).opcode != CLOSE:
+            assert message.opcode == TEXT  # who is here
+        assert message.close_code == 1012
+        chat.close()
 
 
 def test_a_node_whose_server_was_killed_ends_by_itself() -> None:

@@ -29,15 +29,17 @@ class Stub:
         self.node: subprocess.Popen[bytes] = subprocess.Popen(
             [sys.executable, "-m", "blastbeat.demo.node", endpoint, "demo"]
         )
+        # Each process is an instance of its own: what sessions an earlier one had are not its own.
+        self.identity = b"demo/%d" % self.node.pid
 
     def receive(self) -> tuple[bytes, bytes, bytes]:
         assert self.router.poll(WAIT_MS), "the node says nothing"
         identity, sid, type, body = self.router.recv_multipart()
-        assert identity == b"demo"
+        assert identity == self.identity
         return sid, type, body
 
     def send(self, sid: bytes, type: bytes, body: bytes = b"") -> None:
-        self.router.send_multipart([b"demo", sid, type, body])
+        self.router.send_multipart([self.identity, sid, type, body])
 
     def request(self, sid: bytes, path: bytes) -> None:
         pairs = (b"REQUEST_METHOD", b"GET", b"PATH_INFO", path)

@@ -17,6 +17,9 @@ Fields = Iterable[tuple[str | bytes, str | bytes]]
 MAX_NAMES = 1000
 """Names of fields that are remembered with their spelling."""
 
+BODYLESS = (b"204", b"304")
+"""Where a status line tells that no body follows: ``head[9:12]``."""
+
 _TOKEN = re.compile(rb"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")  # RFC 9110 §5.6.2
 _SPELLED_LOWER = (b"content-length", b"transfer-encoding")
 _LENGTH = b"\r\ncontent-length: "

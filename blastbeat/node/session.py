@@ -15,7 +15,7 @@ import anyio
 from blastbeat.events import Buffer
 from blastbeat.node.errors import Disconnected, NodeUsageError
 from blastbeat.node.flow import Allowance, Debt
-from blastbeat.node.head import Fields, as_bytes, format_head, has_length, with_length
+from blastbeat.node.head import BODYLESS, Fields, as_bytes, format_head, has_length, with_length
 from blastbeat.node.request import Request
 from blastbeat.node.websocket import WebSocket
 
@@ -24,8 +24,6 @@ if TYPE_CHECKING:
 
 MAX_PIECE = 256 * 1024
 """Bytes of a body in one message; more goes as several, each of which waits for the client."""
-
-_BODYLESS = (b"204", b"304")
 
 
 class Session:
@@ -179,7 +177,7 @@ class Session:
         length yet it will."""
         self._begin(head)
         is_bodyless = self._is_bodyless
-        if not has_length(head) and not (is_bodyless and (not data or head[9:12] in _BODYLESS)):
+        if not has_length(head) and not (is_bodyless and (not data or head[9:12] in BODYLESS)):
             head = with_length(head, len(data))  # to HEAD too, as to GET
         if data and not is_bodyless:
             self.allowance.take(len(data))
@@ -264,7 +262,7 @@ class Session:
             raise NodeUsageError("this is a WebSocket, which gets no response")
         self._check_open()
         self._is_started = True
-        self._is_bodyless = head[9:12] in _BODYLESS or self.request.method == "HEAD"
+        self._is_bodyless = head[9:12] in BODYLESS or self.request.method == "HEAD"
 
     def _complete(self) -> None:
         self._is_complete = True

@@ -45,17 +45,23 @@ class WebSocket:
         if self.is_accepted or self._session.is_started:
             raise NodeUsageError("this handshake was answered already")
         self.check_open()
+        fields = as_bytes(headers)
+        if protocol is not None:
+            fields.append((b"sec-websocket-protocol", protocol.encode("latin-1")))
+        head = format_head(101, fields)
         self.is_accepted = True
-        if self._session.link.knows("accept"):
-            fields = as_bytes(headers)
-            if protocol is not None:
-                fields.append((b"sec-websocket-protocol", protocol.encode("latin-1")))
-            self._session.link.send(self._session.sid, b"headers", format_head(101, fields))
+        if self.can_reject:
+            self._session.link.send(self._session.sid, b"headers", head)
+
+    @property
+    def can_reject(self) -> bool:
+        """The handshake is this side's to answer, not the server's."""
+        return self._session.link.knows("accept")
 
     async def reject(self, status: int = 403, headers: Fields = (), body: bytes | str = b"") -> None:
         """Answer the handshake with a response instead. Where the server has accepted it already it is closed
         with 1008."""
-        if self._session.link.knows("accept"):
+        if self.can_reject:
             await self._session.respond(status, headers, body)
         else:
             self.is_accepted = True
@@ -87,6 +93,10 @@ class WebSocket:
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close it; nothing happens where it is over already. `reason`: at most 123 bytes of UTF-8."""
+        self.close_now(code, reason)
+
+    def close_now(self, code: int = 1000, reason: str = "") -> None:
+        """See `close`."""
         if self._closed is None:
             text = reason.encode()[:MAX_REASON].decode("utf-8", "ignore").encode()
             self._session.link.send(

@@ -22,17 +22,18 @@ class FakeLink:
         self.own_window = own_window
         self.sent: list[tuple[bytes, bytes]] = []
         self.completed = 0
+        self.messages = 0
 
     def knows(self, word: str) -> bool:
         return word in self.words
 
     def send(self, sid: bytes, type: bytes, body: Buffer) -> None:
-        assert sid == SID
-        self.sent.append((type, bytes(body)))
+        self.send_pairs(sid, ((type, body),))
 
     def send_pairs(self, sid: bytes, pairs: Sequence[tuple[bytes, Buffer]]) -> None:
-        for type, body in pairs:
-            self.send(sid, type, body)
+        assert sid == SID
+        self.messages += 1
+        self.sent += [(type, bytes(body)) for type, body in pairs]
 
     async def until_room(self) -> None: ...
 

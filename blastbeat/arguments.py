@@ -7,10 +7,11 @@ that `--help` and `--version` are instant.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 
 from blastbeat import __version__
 from blastbeat.logs import LEVELS
+from blastbeat.node.options import OPTIONS, Option
 
 _EPILOG = """\
 CONFIG is a .toml or .ini file. Without it: $BLASTBEAT_CONFIG, ./blastbeat.toml, ./blastbeat.ini,
@@ -140,8 +141,33 @@ def _demo(parser: argparse.ArgumentParser) -> None:
     _log_level(parser)
 
 
+def _node(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help="a TOML file with a table [node]")
+    _node_options(parser, OPTIONS)
+
+
+def _node_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
+    """Nothing has a default here: what is not said may be said in the environment or in the file."""
+    for option in options:
+        text = option.help + _default_text(option)
+        if option.name == "app":
+            parser.add_argument("app", nargs="?", metavar="APP", help=text)
+        elif option.kind == "flag":
+            action = argparse.BooleanOptionalAction
+            parser.add_argument(f"--{option.name}", action=action, default=None, help=text)
+        else:
+            action_name = "append" if option.repeated else "store"
+            parser.add_argument(f"--{option.name}", action=action_name, metavar=option.metavar, help=text)
+
+
+def _default_text(option: Option) -> str:
+    default = option.shown_default
+    return f" (default {default})" if default else ""
+
+
 COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "serve": ("accept clients and forward them to nodes (also plain: blastbeat FILE)", _serve),
+    "node": ("run an ASGI or WSGI application behind one server or several", _node),
     "reload": ("let a running server read its configuration again", _reload),
     "check": ("say everything that is wrong with a configuration", _check),
     "config": ("show the configuration in force; convert an ini file to TOML", _config),

@@ -36,14 +36,14 @@ def read_toml(text: str, file: str, environ: Mapping[str, str]) -> Document:
         tables = tomli.loads(text)
     except (ValueError, RecursionError) as problem:
         # tomli passes on int()'s ValueError for a number of thousands of digits.
-        document.problems.append(_syntax_problem(problem, text, file))
+        document.problems.append(syntax_problem(problem, text, file))
         document.is_incomplete = True
         return document
     _Reader(document, file, environ, locate_keys(text)).read(tables)
     return document
 
 
-def _syntax_problem(error: Exception, text: str, file: str) -> Problem:
+def syntax_problem(error: Exception, text: str, file: str) -> Problem:
     message = "is nested too deeply" if isinstance(error, RecursionError) else str(error)
     match = _LINE_OF_ERROR.search(message)
     line = 0

@@ -1,0 +1,79 @@
+"""`blastbeat node APP`: an application's worker processes, until they are stopped.
+
+Knows where settings come from, what the person who started it is told, and the signals; the rest is the
+supervisor's.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import signal
+from collections.abc import Callable, Sequence
+
+import anyio
+
+from blastbeat.logs import tell
+from blastbeat.node.log_lines import set_up_log
+from blastbeat.node.options import Settings
+from blastbeat.node.settings import read_settings
+from blastbeat.node.supervisor import Supervisor
+from blastbeat.transport.systemd import Notifier
+
+log = logging.getLogger(__name__)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run the node until a signal ends it. Raises ConfigError, StartError."""
+    settings = read_settings(vars(options), os.environ, folder=os.getcwd())
+    set_up_log(settings.log_level, settings.log_format, settings.name)
+    # Taken out of the environment, so that no worker speaks for the supervisor.
+    notifier = Notifier.from_environment(os.environ)
+    try:
+        anyio.run(supervise, settings, notifier)
+    finally:
+        notifier.close()
+    return 0
+
+
+async def supervise(settings: Settings, notifier: Notifier) -> None:
+    """A supervisor and the signals of its process."""
+
+    def ready(silent: Sequence[str]) -> None:
+        tell(ready_line(settings, silent))
+        notifier.ready(f"{settings.app} as {settings.name}")
+
+    supervisor = Supervisor(settings, ready=ready)
+
+    def stop() -> None:
+        notifier.stopping(settings.graceful_timeout)
+        supervisor.stop()
+
+    async with anyio.create_task_group() as tasks:
+        await tasks.start(watch_signals, stop, supervisor.replace)
+        await supervisor.run()
+        tasks.cancel_scope.cancel()
+
+
+async def watch_signals(
+    stop: Callable[[], None],
+    replace: Callable[[], None],
+    *,
+    task_status: anyio.abc.TaskStatus[None] = anyio.TASK_STATUS_IGNORED,
+) -> None:
+    """SIGTERM and SIGINT stop, SIGHUP replaces all workers."""
+    handlers = {signal.SIGTERM: stop, signal.SIGINT: stop, signal.SIGHUP: replace}
+    with anyio.open_signal_receiver(*handlers) as signals:
+        task_status.started()
+        async for received in signals:
+            handlers[received]()
+
+
+def ready_line(settings: Settings, silent: Sequence[str]) -> str:
+    """`ready`, what runs, and who has not answered yet."""
+    workers = f"{settings.workers} worker{'' if settings.workers == 1 else 's'}"
+    known = [endpoint for endpoint in settings.connect if endpoint not in silent]
+    places = f" zmq {' '.join(known)}" if known else ""
+    waiting = f"; no answer yet from {' '.join(silent)}" if silent else ""
+    return f"ready node {settings.name}{places} ({settings.app}, {workers}){waiting}"

@@ -1,0 +1,98 @@
+"""One worker's serving life: the application's start, the node that serves it, its end.
+
+Knows the application and the node; whoever supervises it is told by `report`, and asks by `stop`.
+"""
+
+from __future__ import annotations
+
+import logging
+import random
+from collections.abc import Callable
+from importlib import import_module
+from typing import Any, Protocol
+
+from blastbeat.node.asgi import asgi_handler
+from blastbeat.node.lifespan import Lifespan
+from blastbeat.node.link import Link
+from blastbeat.node.loading import ASGI
+from blastbeat.node.node import Handler, Node
+from blastbeat.node.options import Settings
+from blastbeat.node.session import Session
+
+log = logging.getLogger(__name__)
+
+
+class Report(Protocol):
+    """Tells the supervisor."""
+
+    def __call__(self, type: str, /, **values: Any) -> None: ...
+
+
+class Runner:
+    """Runs once. `draw` gives a number from 0 to 1."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        application: Any,
+        interface: str,
+        report: Report,
+        *,
+        draw: Callable[[], float] = random.random,
+    ) -> None:
+        self.settings = settings
+        self._application = application
+        self._is_asgi = interface == ASGI
+        self._report = report
+        self._left = round(settings.max_requests * (0.9 + 0.2 * draw()))
+        self._is_stopping = False
+        self._node: Node | None = None
+
+    async def run(self) -> None:
+        """Until `stop`. Raises LifespanFailed where the application does not start."""
+        settings = self.settings
+        mode = settings.lifespan if self._is_asgi else "off"
+        async with Lifespan(self._application, mode, shutdown_timeout=settings.graceful_timeout) as lifespan:
+            if self._is_stopping:
+                return
+            self._node = Node(
+                settings.connect,
+                settings.name,
+                self._handler(lifespan),
+                credit=settings.credit,
+                silence=settings.silence,
+                changed=self._changed,
+            )
+            self._report("started")
+            await self._node.run(graceful_timeout=settings.graceful_timeout)
+
+    def stop(self) -> None:
+        """Take no further request, finish what runs, end."""
+        self._is_stopping = True
+        if self._node is not None:
+            self._node.stop()
+
+    def _handler(self, lifespan: Lifespan) -> Handler:
+        settings = self.settings
+        if self._is_asgi:
+            handler = asgi_handler(self._application, root_path=settings.root_path, state=lifespan.state)
+        else:
+            wsgi_handler = import_module("blastbeat.node.wsgi").wsgi_handler
+            handler = wsgi_handler(self._application, threads=settings.threads, root_path=settings.root_path)
+        return self._counting(handler) if settings.max_requests else handler
+
+    def _counting(self, handler: Handler) -> Handler:
+        async def handle(session: Session) -> None:
+            self._left -= 1
+            if self._left == 0:
+                self._report("retire")
+            await handler(session)
+
+        return handle
+
+    def _changed(self, link: Link) -> None:
+        if link.is_up:
+            log.info("serves %s", link.endpoint, extra={"node": link.identity.decode()})
+        elif not self._is_stopping:
+            log.warning("lost the server at %s, tries again", link.endpoint)
+        self._report("up" if link.is_up else "lost", endpoint=link.endpoint)

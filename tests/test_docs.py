@@ -87,6 +87,11 @@ def test_the_page_of_metrics_is_the_one_that_is_made() -> None:
     assert reference("metrics.md") == page
 
 
+def test_the_page_of_node_options_is_the_one_that_is_made() -> None:
+    page = runpy.run_path(f"{REFERENCE}/make_node_options.py")["page"]()
+    assert reference("node-options.md") == page
+
+
 def command_parsers(parser: argparse.ArgumentParser | None = None) -> dict[str, argparse.ArgumentParser]:
     """By its words; a command that has commands of its own is told by those."""
     found: dict[str, argparse.ArgumentParser] = {}

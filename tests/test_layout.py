@@ -22,6 +22,7 @@ EXCEPTIONS = {
     "blastbeat.upgradable": "hands on; the tests of `upgrading` and of connections go through it",
     "blastbeat.transport.client_link": "a base; the tests of both kinds of connections hold it",
     "blastbeat.transport.tls_output": "a base; the tests of the transport hold it",
+    "blastbeat.node.worker": "a process; tests/integration/test_workers.py starts it",
     "blastbeat.node.errors": "declarations; the tests of sessions raise them",
     "blastbeat.drivers": "declarations; the tests of drivers hold them to it",
     "blastbeat.config.tls_options": "declarations; tests of the table as a whole read them",

@@ -74,7 +74,7 @@ class Settings:
     root_path: str = ""
     lifespan: str = "auto"
     workers: int = 1
-    threads: int = 16
+    threads: int = 8
     max_requests: int = 0
     credit: int = 256 * 1024
     silence: float = 15.0

@@ -8,8 +8,7 @@ from __future__ import annotations
 import logging
 import random
 from collections.abc import Callable
-from importlib import import_module
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from blastbeat.node.asgi import asgi_handler
 from blastbeat.node.lifespan import Lifespan
@@ -18,6 +17,9 @@ from blastbeat.node.loading import ASGI
 from blastbeat.node.node import Handler, Node
 from blastbeat.node.options import Settings
 from blastbeat.node.session import Session
+
+if TYPE_CHECKING:
+    from blastbeat.node.wsgi import WsgiHandler
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +49,7 @@ class Runner:
         self._left = round(settings.max_requests * (0.9 + 0.2 * draw()))
         self._is_stopping = False
         self._node: Node | None = None
+        self._wsgi: WsgiHandler | None = None
 
     async def run(self) -> None:
         """Until `stop`. Raises LifespanFailed where the application does not start."""
@@ -64,7 +67,11 @@ class Runner:
                 changed=self._changed,
             )
             self._report("started")
-            await self._node.run(graceful_timeout=settings.graceful_timeout)
+            try:
+                await self._node.run(graceful_timeout=settings.graceful_timeout)
+            finally:
+                if self._wsgi is not None and (left := self._wsgi.close()):
+                    log.error("%d threads are still at work and are left alone", left)
 
     def stop(self) -> None:
         """Take no further request, finish what runs, end."""
@@ -74,11 +81,15 @@ class Runner:
 
     def _handler(self, lifespan: Lifespan) -> Handler:
         settings = self.settings
+        handler: Handler
         if self._is_asgi:
             handler = asgi_handler(self._application, root_path=settings.root_path, state=lifespan.state)
         else:
-            wsgi_handler = import_module("blastbeat.node.wsgi").wsgi_handler
-            handler = wsgi_handler(self._application, threads=settings.threads, root_path=settings.root_path)
+            from blastbeat.node.wsgi import wsgi_handler
+
+            handler = self._wsgi = wsgi_handler(
+                self._application, threads=settings.threads, root_path=settings.root_path
+            )
         return self._counting(handler) if settings.max_requests else handler
 
     def _counting(self, handler: Handler) -> Handler:

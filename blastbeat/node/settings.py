@@ -141,6 +141,11 @@ def _parse(option: Option, value: object, folder: str) -> Any:
     return check(parsed) if check is not None else parsed
 
 
+def show_value(option: Option, value: float) -> str:
+    """As somebody would write it."""
+    return _kind(option).format(value)
+
+
 def _kind(option: Option) -> Kind:
     return Choice(option.choices) if option.kind == "choice" else _KINDS[option.kind]
 
@@ -149,9 +154,8 @@ def _check_bounds(option: Option, value: Any) -> None:
     low, high = option.minimum, option.maximum
     if low is None or high is None or (option.zero and value == 0) or low <= value <= high:
         return
-    kind = _kind(option)
     zero = f", or 0 for {option.zero}" if option.zero else ""
-    raise BadValue(f"is out of bounds; from {kind.format(low)} to {kind.format(high)}{zero}")
+    raise BadValue(f"is out of bounds; from {show_value(option, low)} to {show_value(option, high)}{zero}")
 
 
 def _check_name(name: str) -> str:

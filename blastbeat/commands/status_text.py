@@ -16,6 +16,9 @@ COLOURS |= dict.fromkeys(("down", "silent", "gone"), BAD)
 MIN_SHRUNK = 8
 """Characters that a shrunken column keeps."""
 
+SOON = 30
+"""Days before a certificate expires from which on that is a warning, as `check` and the log have it."""
+
 GAP = "  "
 
 
@@ -76,6 +79,18 @@ def _warnings(status: Mapping[str, Any]) -> Iterator[str]:
     if without:
         more = f" and {without - len(names)} more" if without > len(names) else ""
         yield f"! no available node for: {printable(', '.join(names))}{more}"
+    for each in status["server"]["certificates"]:
+        left = each["days_left"]
+        if left is not None and left < SOON:
+            yield f"! certificate {printable(each['file'])} {_when_expires(left)}"
+
+
+def _when_expires(days_left: int) -> str:
+    if days_left < 0:
+        return "has expired"
+    return (
+        f"expires in {days_left} day{'' if days_left == 1 else 's'}" if days_left else "expires within a day"
+    )
 
 
 def _virtualhosts(status: Mapping[str, Any], look: Look, before: Mapping[str, Any] | None) -> Iterator[str]:

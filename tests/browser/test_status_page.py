@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from tests.browser.chromium import Chromium
 from tests.helpers.server import RunningServer
 from tests.helpers.settings import HOST, VHOST_DEFAULTS, Table
 from tests.helpers.stage import Stage
+from tests.helpers.tls import authority
 
 pytestmark = [pytest.mark.debian, pytest.mark.timeout(60)]
 
@@ -56,6 +58,15 @@ def keep_picture(browser: Chromium, name: str) -> None:
     folder = os.environ.get("BLASTBEAT_SCREENSHOTS")
     if folder:
         Path(folder, f"{name}.png").write_bytes(picture)
+
+
+def test_a_certificate_that_expires_soon_is_noticed(stage: Stage, browser: Chromium, tmp_path: Path) -> None:
+    path = tmp_path / "soon.pem"
+    until = datetime.now(UTC) + timedelta(days=20, hours=12)
+    authority().issue_cert(HOST, not_after=until).private_key_and_cert_chain_pem.write_to_path(path)
+    tables = {"bind-ssl": "127.0.0.1:0", "certificate": str(path), "stats-bind": "127.0.0.1:0"}
+    open_page(browser, stage.serve(tables))
+    assert f"The certificate {path} expires in 20 days." in text(browser, "#notices")
 
 
 def test_it_follows_what_happens(stage: Stage, browser: Chromium) -> None:

@@ -228,6 +228,8 @@ function showServer(status) {
   byId("version").textContent = `BlastBeat ${server.version}, driver ${server.driver}`;
 }
 
+const SOON = 30;  // days, as `check` and the log have it
+
 function showNotices(status) {
   const notices = [];
   if (status.server.state !== "running") notices.push(["warn", "The server stops: it finishes what runs."]);
@@ -236,6 +238,12 @@ function showNotices(status) {
     const more = without - status.without_node.length;
     const names = status.without_node.join(", ") + (more > 0 ? ` and ${count.format(more)} more` : "");
     notices.push(["bad", `Without an available node: ${names}`]);
+  }
+  for (const { file, days_left: left } of status.server.certificates) {
+    if (left === null || left >= SOON) continue;
+    const days = left ? `in ${left} day${left === 1 ? "" : "s"}` : "within a day";
+    const when = left < 0 ? "has expired" : `expires ${days}`;
+    notices.push([left < 0 ? "bad" : "warn", `The certificate ${file} ${when}.`]);
   }
   const { descriptors, descriptors_limit: limit } = status.process;
   if (limit && descriptors > 0.9 * limit) notices.push(["warn", "Nearly all file descriptors are in use."]);

@@ -56,7 +56,7 @@ def test_a_virtualhost_and_its_node(stage: StatusStage) -> None:
     assert row(found, HOST)[:6] == [HOST, "(www.app.test)", "up", "1", "1", "1"]
     assert " ".join(row(found, HOST)[-2:]) == "rate 7"
     assert row(found, "app ")[:2] == ["app", "up"]
-    assert not any(line.startswith("!") for line in found)
+    assert [line for line in found if line.startswith("!")] == ["! certificate soon.pem expires within a day"]
 
 
 def test_what_needs_somebody(stage: StatusStage) -> None:
@@ -64,6 +64,20 @@ def test_what_needs_somebody(stage: StatusStage) -> None:
     found = lines(stage.status())
     assert "! no available node for: down.test" in found
     assert row(found, "away") == ["away", "gone", "never", "0", "0", "B", "main", "not", "connected"]
+
+
+@pytest.mark.parametrize(
+    ("days", "words"),
+    [(29, "expires in 29 days"), (1, "expires in 1 day"), (0, "expires within a day"), (-1, "has expired")],
+)
+def test_certificates_that_want_renewal(stage: StatusStage, days: int, words: str) -> None:
+    status = stage.status()
+    status["server"]["certificates"] = [
+        {"file": "a.pem", "expires_at": 0.0, "days_left": days},
+        {"file": "b.pem", "expires_at": 0.0, "days_left": 30},
+        {"file": "odd.pem", "expires_at": None, "days_left": None},
+    ]
+    assert [line for line in lines(status) if "certificate" in line] == [f"! certificate a.pem {words}"]
 
 
 def test_more_that_need_somebody_than_are_named(stage: StatusStage) -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -22,12 +24,15 @@ is_root = US == 0
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    """One that everybody may enter, also where the tests' own may not be."""
-    for each in (tmp_path, *tmp_path.parents):
-        if not os.stat(each).st_mode & 0o001 and os.stat(each).st_uid == US:
-            each.chmod(0o755)
-    return tmp_path
+def folder() -> Iterator[Path]:
+    """One that everybody may enter. Not `tmp_path`: above it stands a folder that each other run of pytest
+    closes to everybody else when it starts."""
+    with tempfile.TemporaryDirectory() as name:
+        path = Path(os.path.realpath(name))
+        path.chmod(0o755)
+        if not all(os.stat(each).st_mode & 0o001 for each in path.parents):
+            pytest.skip("the folder for temporary files is not open to everybody")
+        yield path
 
 
 @pytest.mark.parametrize(

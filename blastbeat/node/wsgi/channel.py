@@ -58,6 +58,7 @@ class Channel:
         self._pieces: deque[Piece] = deque()
         self._size = 0
         self._is_closed = False
+        self._is_finished = False
         self._waiter: asyncio.Future[None] | None = None
         self._reading: asyncio.Task[None] | None = None
         self._asked: concurrent.futures.Future[Buffer] | None = None
@@ -79,10 +80,18 @@ class Channel:
             self._size += size
             waiter, self._waiter = self._waiter, None
             self._budget.add(size)
-        if waiter is not None:
-            self._tell_loop(waiter)
+        if waiter is not None and not self._tell_loop(waiter):
+            raise ClientGone("the node has stopped")
         if size:
             self._wait_room(piece.is_last)
+
+    def finish(self) -> None:
+        """The thread is done with the exchange."""
+        with self._changed:
+            self._is_finished = True
+            waiter, self._waiter = self._waiter, None
+        if waiter is not None:
+            self._tell_loop(waiter)
 
     def _wait_room(self, is_last: bool) -> None:
         """What is complete is in memory already, and holds its thread only where that gets scarce."""
@@ -108,22 +117,26 @@ class Channel:
             raise ClientGone("the node has stopped") from None
         return asked.result()
 
-    def _tell_loop(self, waiter: asyncio.Future[None]) -> None:
+    def _tell_loop(self, waiter: asyncio.Future[None]) -> bool:
+        """False where the loop has ended."""
         try:
             self._loop.call_soon_threadsafe(_wake, waiter)
         except RuntimeError:
-            raise ClientGone("the node has stopped") from None
+            return False
+        return True
 
     # ------------------------------------------------------------ the loop
 
     async def get(self) -> list[Piece]:
-        """Everything that was put, at least one piece."""
+        """Everything that was put, at least one piece; none once the thread is done."""
         while True:
             with self._changed:
                 if self._pieces:
                     pieces = [*self._pieces]
                     self._pieces.clear()
                     return pieces
+                if self._is_finished:
+                    return []
                 self._waiter = waiter = self._loop.create_future()
             await waiter
 

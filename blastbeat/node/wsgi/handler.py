@@ -11,7 +11,7 @@ from typing import Any
 from wsgiref.types import WSGIApplication
 from wsgiref.util import FileWrapper
 
-from blastbeat.node.errors import ClientGone
+from blastbeat.node.errors import ClientGone, Disconnected
 from blastbeat.node.head import has_length
 from blastbeat.node.session import MAX_PIECE, Session
 from blastbeat.node.wsgi.channel import Budget, Channel, Piece
@@ -70,7 +70,13 @@ class WsgiHandler:
             await self._send_away(session)
             return
         try:
-            await self._send_response(session, channel)
+            while pieces := await channel.get():
+                for piece in pieces:
+                    await _send_piece(session, channel, piece)
+        except Disconnected:
+            channel.close()
+            await channel.get()  # until its thread has noticed
+            raise
         finally:
             channel.close()
 
@@ -87,14 +93,6 @@ class WsgiHandler:
         else:
             fields = [_TEXT, (b"Retry-After", b"1")]
             await session.respond(503, fields, "Too many requests wait for this application.\n")
-
-    async def _send_response(self, session: Session, channel: Channel) -> None:
-        is_complete = False
-        while not is_complete:
-            pieces = await channel.get()
-            for piece in pieces:
-                await _send_piece(session, channel, piece)
-                is_complete = piece.is_last or piece.is_failed
 
     def environ(self, session: Session, channel: Channel, errors: ErrorStream) -> dict[str, Any]:
         request = session.request
@@ -135,8 +133,11 @@ class _Call:
         self._channel = channel
 
     def run(self) -> None:
-        if not self._channel.is_gone:  # it may have left while it waited
-            self._handler.serve(self._session, self._channel)
+        try:
+            if not self._channel.is_gone:  # it may have left while it waited
+                self._handler.serve(self._session, self._channel)
+        finally:
+            self._channel.finish()
 
 
 async def _send_piece(session: Session, channel: Channel, piece: Piece) -> None:

@@ -156,6 +156,15 @@ def test_who_waits_for_a_body_that_never_comes(is_ended: bool) -> None:
     run(test, "Content-Length: 100")
 
 
+def test_who_waits_for_pieces_is_told_that_none_come() -> None:
+    async def test(session: Session, channel: Channel, budget: Budget) -> None:
+        side = Side(channel.finish)
+        assert await channel.get() == []
+        await side.join()
+
+    run(test)
+
+
 def test_a_loop_that_has_ended() -> None:
     channels: list[Channel] = []
 
@@ -165,3 +174,4 @@ def test_a_loop_that_has_ended() -> None:
     anyio.run(main)
     with pytest.raises(ClientGone):
         channels[0].read()
+    channels[0].finish()

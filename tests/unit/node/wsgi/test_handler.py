@@ -149,3 +149,28 @@ def test_who_left_while_waiting_is_not_served() -> None:
 
     anyio.run(main)
     assert called == ["/first"]
+
+
+def test_the_handler_lasts_until_its_thread_is_done() -> None:
+    link, go = FakeLink(), threading.Event()
+
+    class Body(list[bytes]):
+        def close(self) -> None:
+            go.wait(5)
+            closed.append(link.completed)
+
+    def application(environ: Any, start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        return Body([b"a"])
+
+    closed: list[int] = []
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(wsgi_handler(application), session_of(link))
+            while not link.completed:
+                await anyio.lowlevel.checkpoint()
+            go.set()
+        assert closed == [1]  # behind the response, and before the handler's end
+
+    anyio.run(main)

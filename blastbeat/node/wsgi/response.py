@@ -119,7 +119,7 @@ class Response:
             if not is_wanted:
                 return  # else what stands behind the last `yield` runs too
         if not self._is_complete:
-            if self._left:
+            if self._left and not self._is_bodyless:
                 raise NodeUsageError(f"the response is {self._left} bytes shorter than its Content-Length")
             self._deliver(b"", is_end=True)
 

@@ -124,8 +124,9 @@ def test_a_response_without_a_body(status: str, method: str, blocks: tuple[bytes
         assert piece.is_last and piece.data == b"" and piece.head is not None
 
 
-def test_a_head_request_keeps_the_declared_length() -> None:
-    (piece,) = call(answering([b""], ("Content-Length", "7")), method="HEAD").pieces
+@pytest.mark.parametrize("body", [[b""], [], Body(), Body(b""), Body(b"1234567")])
+def test_a_head_request_keeps_the_declared_length(body: Any) -> None:
+    (piece,) = call(answering(body, ("Content-Length", "7")), method="HEAD").pieces
     assert piece.head is not None and b"\r\ncontent-length: 7\r\n" in piece.head
 
 

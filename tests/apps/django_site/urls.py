@@ -1,0 +1,19 @@
+"""Addresses of the Django project."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+from django.urls import path
+
+from tests.apps.django_site import views
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("notes/", views.notes),
+    path("upload/", views.upload),
+    path("download/<str:name>", views.download),
+    path("stream/<int:number>", views.stream),
+    path("names/", views.names),
+    path("facts/", views.facts),
+    path("fails/", views.fails),
+]

@@ -12,6 +12,11 @@ from xml.etree import ElementTree
 # Pattern of "class name::test name" as in the reports -> why it may be skipped.
 ALLOWED: dict[str, str] = {
     "tests.integration.test_privileges::*": "only root can become another user; CI is root",
+    # Python and C are not among them: what they need is always there.
+    **{
+        f"tests.integration.test_nodes_in_languages::*[[]{language}[]]": "Debian or npm may lack its packages"
+        for language in ("ruby", "php", "perl", "nodejs")
+    },
     "tests.unit.test_surroundings::*": "root may write everywhere; CI is root",
 }
 

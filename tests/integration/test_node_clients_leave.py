@@ -106,11 +106,24 @@ def test_within_the_response(stage: Stage, way: str) -> None:
 @pytest.mark.parametrize("way", WAYS)
 def test_while_the_handler_waits_for_a_slow_client(stage: Stage, way: str) -> None:
     """It waits for credit when the client goes."""
-    with watched_node(stage, stream) as node:
+    pieces, stood_still = 0, 0
+
+    async def count(session: Session) -> None:
+        nonlocal pieces, stood_still
+        await session.start()
+        while True:
+            await session.send(BIG)
+            pieces, stood_still = pieces + 1, 0
+
+    def is_held_back() -> bool:
+        nonlocal stood_still
+        stood_still += 1
+        return pieces > 0 and stood_still > 20
+
+    with watched_node(stage, count) as node:
         client = stage.client(receive_buffer=4096)
         client.get()
-        session = node.wait_begun()
-        stage.server.wait_until(lambda: session.allowance.is_used_up, "the credit is used up")
+        stage.server.wait_until(is_held_back, "the handler gets no further")
         leave(client, way)
         assert isinstance(node.wait_ended(), Disconnected)
 

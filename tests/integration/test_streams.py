@@ -4,30 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
 
 import pytest
 
+from tests.helpers.blocks import BLOCK, MIB, blocks, digest
 from tests.helpers.client import RawClient
 from tests.helpers.node import ScriptedNode, head
 from tests.helpers.process import ServerProcess
 from tests.helpers.stage import Stage
-
-MIB = 1024 * 1024
-BLOCK = bytes(range(256)) * 256
-
-
-def blocks(total: int) -> Iterator[bytes]:
-    """`total` bytes in pieces of 64 KiB, each piece different."""
-    for number in range(total // len(BLOCK)):
-        yield number.to_bytes(8, "big") + BLOCK[8:]
-
-
-def digest(pieces: Iterator[bytes]) -> str:
-    value = hashlib.sha256()
-    for piece in pieces:
-        value.update(piece)
-    return value.hexdigest()
 
 
 class Line:

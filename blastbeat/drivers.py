@@ -94,6 +94,11 @@ class WebSocketDriver(Protocol):
     frames (UTF-8, close codes, compressed data) is the driver's to check.
     """
 
+    @property
+    def held(self) -> int:
+        """Bytes here of a message that is not whole yet, inflated. They count for `memory`."""
+        ...
+
     def receive_data(self, data: Buffer) -> Sequence[WebSocketEvent]:
         """Events that `data` completes, in order. The last may be a WebSocketFailure or a WebSocketClose:
         then nothing more is to be handed in. Invalid UTF-8 fails as soon as it is there. Never raises for

@@ -109,8 +109,8 @@ SERVER_OPTIONS: tuple[Option, ...] = (
     _server(
         "memory",
         SIZE,
-        explanation="What may wait for all clients together; beyond it the largest queue of the virtualhost "
-        "that is over its own share is closed.",
+        explanation="What may wait for all clients together, and messages of WebSockets that are not "
+        "whole yet; beyond it the largest queue of the virtualhost that is over its own share is closed.",
         example="2GiB",
         minimum=MIB,
         maximum=1024 * GIB,

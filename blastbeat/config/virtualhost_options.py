@@ -86,8 +86,8 @@ OWN_OPTIONS: tuple[Option, ...] = (
     _own(
         "memory",
         SIZE,
-        explanation="What may wait for the clients of this virtualhost together; beyond it the largest queue "
-        "is closed.",
+        explanation="What may wait for the clients of this virtualhost together, and messages of "
+        "WebSockets that are not whole yet; beyond it the largest queue is closed.",
         example="512MiB",
         minimum=MIB,
         maximum=1024 * GIB,

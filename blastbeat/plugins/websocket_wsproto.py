@@ -103,6 +103,11 @@ class WsprotoDriver:
         self._frames = FrameProtocol(client=False, extensions=[deflate] if deflate is not None else [])
         self._message: bytearray | None = None  # what is here of one in pieces
 
+    @property
+    def held(self) -> int:
+        """Bytes of a message in pieces."""
+        return len(self._message) if self._message is not None else 0
+
     def receive_data(self, data: Buffer) -> Sequence[WebSocketEvent]:
         """Events that `data` completes."""
         events: list[WebSocketEvent] = []

@@ -89,6 +89,15 @@ class WebSocketDriverContract:
         for size in (1, 2, 3, 7, 1 << 20):
             assert self.told(data, size) == expected, size
 
+    def test_what_is_not_whole_is_told_of(self) -> None:
+        driver = self.new_driver()
+        assert driver.held == 0
+        whole = _frame(_TEXT, b"x" * 1000)
+        driver.receive_data(whole[:-1])
+        assert 900 <= driver.held <= 1000
+        driver.receive_data(whole[-1:])
+        assert driver.held == 0
+
     def test_text_that_is_none_fails_as_soon_as_it_is_there(self) -> None:
         # Surrogates with their last byte: Python's own decoder does not tell sooner.
         for bad in (b"\xff", b"\xc0\x80", b"\xed\xa0\x80", b"\xf4\x90", b"\xf8"):

@@ -97,7 +97,7 @@ class ClientOutput:
             self._account()
 
     def _is_over_bound(self) -> bool:
-        queued = self.queued_bytes()  # what was queued before this message: one may overshoot (§6)
+        queued = self.unsent_bytes()  # what was queued before this message: one may overshoot (§6)
         if queued <= self._context.config.writequeue_buffer:
             return False
         self._give_up(CloseReason.SLOW_CLIENT, f"{queued} bytes wait for the client")
@@ -108,9 +108,13 @@ class ClientOutput:
 
     # ------------------------------------------------------------ writing
 
-    def queued_bytes(self) -> int:
+    def unsent_bytes(self) -> int:
         """What the operating system has not taken yet."""
         return self._out_size + self._transport.get_write_buffer_size()
+
+    def queued_bytes(self) -> int:
+        """What counts for `memory`."""
+        return self.unsent_bytes()
 
     def _gathering(self) -> None:
         if not self._out:
@@ -283,7 +287,7 @@ class ClientOutput:
 
     def close_for_memory(self) -> None:
         """Its queue is the largest while all queues together are too large."""
-        self._give_up(CloseReason.MEMORY, "the queues of slow clients took too much memory")
+        self._give_up(CloseReason.MEMORY, "what waits for clients, or is not whole, took too much memory")
 
     def _give_up(self, reason: CloseReason, detail: str) -> None:
         self._context.counters.add(f"connections.given-up.{reason.value}")

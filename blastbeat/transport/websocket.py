@@ -55,6 +55,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
     __slots__ = (
         "_failure",
         "_gate",
+        "_held",
         "_is_pinged",
         "_is_taking_turns",
         "_period",
@@ -68,6 +69,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
     ) -> None:
         super().__init__(link, driver)
         self._gate = WebSocketGate(upgrade.options.max_message, is_compressed)
+        self._held = 0  # bytes of a message that is not whole yet, as the driver last said
         self._period = upgrade.ping or inf
         self._ping_after = self._period
         self._is_pinged = False  # and nothing has come since
@@ -188,8 +190,20 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
                 self._take(event)
                 if self._is_closing:
                     return
-        if gate.failure is not None:
+            held = self._driver.held
+            if held or self._held:
+                self._held = held
+                self._account()
+        if gate.failure is not None and not self._is_closing:
             self._failed(*gate.failure)
+
+    def queued_bytes(self) -> int:
+        return self.unsent_bytes() + self._held
+
+    def _caught_up(self) -> None:
+        super()._caught_up()
+        if self._held and not self._is_closing:
+            self._account()
 
     def _take(self, event: WebSocketEvent) -> None:
         if isinstance(event, WebSocketMessage):

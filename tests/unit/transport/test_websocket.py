@@ -96,6 +96,34 @@ def test_a_client_that_goes_while_it_is_held_back(state: int) -> None:
     wire.close()
 
 
+def test_a_message_that_is_not_whole_counts_for_memory() -> None:
+    wire, websocket, transport = upgraded()
+    account = wire.context.account
+    whole = frame(TEXT, b"x" * 1000)
+    transport.receive(whole[:-1])
+    assert account.total == websocket.queued_bytes() == 999 and websocket.unsent_bytes() == 0
+    say(wire, websocket, "websocket", b"hi")  # what is sent and taken does not end that
+    assert account.total == 999
+    transport.receive(whole[-1:])
+    assert account.total == 0 and messages(wire) == [(b"websocket", b"x" * 1000)]
+    transport.receive(whole[:-1])
+    wire.close()
+    assert account.total == 0
+
+
+def test_messages_that_never_end_are_bounded_by_memory() -> None:
+    wire, websocket, transport = upgraded()
+    others = [upgrade(wire) for _ in range(3)]
+    wire.context.account.limit = 3000
+    for _, each in others:
+        each.receive(frame(TEXT, b"x" * 800)[:-1])
+    assert not any(each.is_lost for _, each in others)
+    transport.receive(frame(TEXT, b"x" * 1000)[:-1])
+    assert transport.is_lost and reason(wire) is CloseReason.MEMORY
+    assert wire.context.account.total == 3 * 799
+    wire.close()
+
+
 class Broken:
     """A driver that isn't one."""
 

@@ -13,6 +13,7 @@ from tests.helpers.node import ScriptedNode
 from tests.helpers.server import RunningServer
 from tests.helpers.settings import configuration
 from tests.helpers.tls import client_context, connect, write_authority, write_certificate
+from tests.helpers.websocket import WebSocketClient
 
 Context = zmq.Context[zmq.Socket[bytes]]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"
@@ -50,8 +51,10 @@ def test_a_connection_is_for_one_virtualhost(tmp_path: Path, zmq_context: Contex
                 pass
             assert lines.readline() == b"421 Misdirected Request\n"
             assert lines.readline() == b"\n" and b"a.test" in lines.readline()
-        client.sendall(b"GET / HTTP/1.1\r\nHost: www.a.test\r\n\r\n")
+        client.sendall(b"GET https://www.a.test/x HTTP/1.1\r\nHost: b.test\r\n\r\n")
         request = node.expect_request()
+        assert request["HTTP_HOST"] == "www.a.test" and request["REQUEST_URI"] == "/x"
+        assert request["HTTPS"] == "on"
         node.send(request.sid, "headers", OK)
         assert lines.readline() == b"HTTP/1.1 200 OK\r\n"
     node.close()
@@ -89,4 +92,9 @@ def test_a_plain_client_is_sent_to_https(tmp_path: Path) -> None:
     assert response.status == 301
     assert ("Location", "https://a.test/x?y=z") in response.headers
     client.close()
+    websocket = WebSocketClient(RawClient(server.port))
+    websocket.ask("/chat", host="a.test")
+    refused = websocket.raw.read_response()
+    assert refused.status == 301 and ("Location", "https://a.test/chat") in refused.headers
+    websocket.close()
     server.stop()

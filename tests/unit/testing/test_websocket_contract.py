@@ -23,6 +23,10 @@ class Altered:
         self.send_pong = driver.send_pong
         self.send_close = driver.send_close
 
+    @property
+    def held(self) -> int:
+        return self._driver.held
+
     def receive_data(self, data: Buffer) -> Sequence[WebSocketEvent]:
         return [self._alter(event) for event in self._driver.receive_data(data)]
 

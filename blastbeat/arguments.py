@@ -146,6 +146,15 @@ def _node(parser: argparse.ArgumentParser) -> None:
     _node_options(parser, OPTIONS)
 
 
+def _run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default %(default)s")
+    parser.add_argument(
+        "--port", type=_port, default=8000, metavar="N", help="default %(default)s; 0: any free one"
+    )
+    parser.add_argument("--config", metavar="FILE", help="a TOML file with a table [node]")
+    _node_options(parser, (option for option in OPTIONS if option.name not in RUN_WITHOUT))
+
+
 def _node_options(parser: argparse.ArgumentParser, options: Iterable[Option]) -> None:
     """Nothing has a default here: what is not said may be said in the environment or in the file."""
     for option in options:
@@ -160,6 +169,10 @@ def _node_options(parser: argparse.ArgumentParser, options: Iterable[Option]) ->
             parser.add_argument(f"--{option.name}", action=action_name, metavar=option.metavar, help=text)
 
 
+RUN_WITHOUT = ("connect", "name", "silence", "credit", "hang-timeout", "max-requests", "graceful-timeout")
+"""Options of a node that mean nothing with a server of its own, or while somebody looks on."""
+
+
 def _default_text(option: Option) -> str:
     default = option.shown_default
     return f" (default {default})" if default else ""
@@ -168,6 +181,7 @@ def _default_text(option: Option) -> str:
 COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "serve": ("accept clients and forward them to nodes (also plain: blastbeat FILE)", _serve),
     "node": ("run an ASGI or WSGI application behind one server or several", _node),
+    "run": ("a server and an application behind it in one go, for development", _run),
     "reload": ("let a running server read its configuration again", _reload),
     "check": ("say everything that is wrong with a configuration", _check),
     "config": ("show the configuration in force; convert an ini file to TOML", _config),

@@ -14,12 +14,17 @@ from collections.abc import Callable, Sequence
 
 import anyio
 
+from blastbeat.errors import StartError
 from blastbeat.logs import tell
 from blastbeat.node.log_lines import set_up_log
 from blastbeat.node.options import Settings
 from blastbeat.node.settings import read_settings
 from blastbeat.node.supervisor import Supervisor
+from blastbeat.node.watching import check_watching, watch
 from blastbeat.transport.systemd import Notifier
+
+NAMES = 3
+"""Changed files that are named."""
 
 log = logging.getLogger(__name__)
 
@@ -31,15 +36,13 @@ def run(options: argparse.Namespace) -> int:
     # Taken out of the environment, so that no worker speaks for the supervisor.
     notifier = Notifier.from_environment(os.environ)
     try:
-        anyio.run(supervise, settings, notifier)
+        anyio.run(_run, settings, notifier)
     finally:
         notifier.close()
     return 0
 
 
-async def supervise(settings: Settings, notifier: Notifier) -> None:
-    """A supervisor and the signals of its process."""
-
+async def _run(settings: Settings, notifier: Notifier) -> None:
     def ready(silent: Sequence[str]) -> None:
         tell(ready_line(settings, silent))
         notifier.ready(f"{settings.app} as {settings.name}")
@@ -52,8 +55,30 @@ async def supervise(settings: Settings, notifier: Notifier) -> None:
 
     async with anyio.create_task_group() as tasks:
         await tasks.start(watch_signals, stop, supervisor.replace)
-        await supervisor.run()
+        await supervise(supervisor, settings)
         tasks.cancel_scope.cancel()
+
+
+async def supervise(supervisor: Supervisor, settings: Settings) -> None:
+    """Until it is stopped; its workers follow the code where that is wanted. Raises StartError."""
+    if not settings.reload:
+        await supervisor.run()
+        return
+    check_watching()
+
+    def changed(names: list[str]) -> None:
+        more = f" and {len(names) - NAMES} more" if len(names) > NAMES else ""
+        log.info("%s%s changed", ", ".join(names[:NAMES]), more)
+        supervisor.replace()
+
+    folders = settings.reload_dir or (settings.app_dir,)
+    try:
+        async with anyio.create_task_group() as tasks:
+            await tasks.start(watch, folders, changed)
+            await supervisor.run()
+            tasks.cancel_scope.cancel()
+    except* StartError as group:
+        raise group.exceptions[0] from None
 
 
 async def watch_signals(

@@ -90,7 +90,8 @@ async def start_worker(settings: Settings) -> WorkerProcess:
         command = [sys.executable, "-P", "-m", "blastbeat.node.worker", str(theirs.fileno())]
         process = await asyncio.create_subprocess_exec(
             *command,
-            stdin=subprocess.DEVNULL,
+            # A debugger in the only worker has somebody to talk to.
+            stdin=None if settings.workers == 1 and _is_at_terminal() else subprocess.DEVNULL,
             pass_fds=(theirs.fileno(),),
             env={**os.environ, "PYTHONPATH": _search_path()},
         )
@@ -102,6 +103,10 @@ async def start_worker(settings: Settings) -> WorkerProcess:
         theirs.close()
     writer.write(format_line("settings", settings=settings.to_json()))
     return WorkerProcess(process, reader, writer)
+
+
+def _is_at_terminal() -> bool:
+    return sys.stdin is not None and sys.stdin.isatty()
 
 
 def _search_path() -> str:

@@ -127,7 +127,7 @@ def test_serve_takes_single_keys_from_the_command_line(command: Callable[[str, O
     ("arguments", "said"),
     [
         (["srve"], "did you mean 'serve'?"),
-        (["frobnicate"], "there are serve, node, "),
+        (["frobnicate"], "there are serve, node, run, "),
         (["serve", "--bnd", "x"], "unrecognized arguments: --bnd"),
         (["serve", "--log-level", "loud"], "invalid choice: 'loud'"),
         (["serve", "--log-format", "xml"], "invalid choice: 'xml'"),

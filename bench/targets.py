@@ -95,25 +95,46 @@ def node_command(kind: str) -> list[str]:
 @contextmanager
 def blastbeat(node: list[str], pins: Pins, *, uvloop: bool) -> Iterator[Target]:
     """`blastbeat serve` with one node on an ipc endpoint."""
+    with _server_and_node(node, (), pins.pin_server, pins.pin_others, uvloop=uvloop) as (server, _, port):
+        yield Target("blastbeat", server, port)
+
+
+@contextmanager
+def node_behind_blastbeat(node: list[str], loop: str, pins: Pins) -> Iterator[Target]:
+    """The same, with the node as what is measured; the server shares the load's CPU."""
+    with _server_and_node(node, (loop,), pins.pin_others, pins.pin_server, uvloop=True) as (_, pid, port):
+        yield Target("blastbeat.node", pid, port)
+
+
+@contextmanager
+def _server_and_node(
+    node: list[str],
+    arguments: tuple[str, ...],
+    pin_server: Callable[[], None],
+    pin_node: Callable[[], None],
+    *,
+    uvloop: bool,
+) -> Iterator[tuple[int, int, int]]:
+    """Process of the server, process of the node, port."""
     with tempfile.TemporaryDirectory(prefix="blastbeat-bench-") as folder:
         endpoint = f"ipc://{folder}/nodes"
         config = Path(folder) / "bench.toml"
         config.write_text(CONFIG.format(endpoint=endpoint))
         command = [sys.executable, "-c", RUN if uvloop else WITHOUT_UVLOOP + RUN, "serve", str(config)]
         log = Path(folder) / "log"
-        with log.open("w") as stderr, running(command, pins.pin_server, stderr=stderr) as server:
+        with log.open("w") as stderr, running(command, pin_server, stderr=stderr) as server:
             ready = wait(
                 lambda: re.search(r"^ready http://127\.0\.0\.1:(\d+)", log.read_text(), re.M), server, log
             )
-            with running([*node, endpoint, "bench"], pins.pin_others):
+            with running([*node, endpoint, "bench", *arguments], pin_node) as process:
                 port = int(ready[1])
                 wait(lambda: _answers(port), server, log)
-                yield Target("blastbeat", server.pid, port)
+                yield server.pid, process.pid, port
 
 
 @contextmanager
-def uvicorn(pins: Pins, *, uvloop: bool) -> Iterator[Target]:
-    """uvicorn with h11, the same bytes from an application in its own process."""
+def uvicorn(pins: Pins, *, uvloop: bool, http: str = "h11") -> Iterator[Target]:
+    """uvicorn, with h11 unless `http` says another, the same bytes from an application in its own process."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     command = [sys.executable, "-m", "uvicorn", "--app-dir", str(BACKENDS), "asgi_app:app"]
@@ -123,7 +144,7 @@ def uvicorn(pins: Pins, *, uvloop: bool) -> Iterator[Target]:
         "--port",
         str(port),
         "--http",
-        "h11",
+        http,
         "--ws",
         "none",
         "--lifespan",
@@ -132,7 +153,7 @@ def uvicorn(pins: Pins, *, uvloop: bool) -> Iterator[Target]:
     command += ["--loop", "uvloop" if uvloop else "asyncio", "--log-level", "warning", "--no-access-log"]
     with running(command, pins.pin_server) as server:
         wait(lambda: _answers(port), server, None)
-        yield Target("uvicorn[h11]", server.pid, port)
+        yield Target(f"uvicorn[{http}]", server.pid, port)
 
 
 @contextmanager

@@ -38,7 +38,9 @@ def main() -> int:
         raise SystemExit(f"{' and '.join(missing)} is not installed here; `make bench` does that")
     pins = Pins() if options.no_pin else choose_pins()
     loop = "asyncio" if options.asyncio else "uvloop"
-    where = "not pinned" if pins.server is None else f"node on CPU {pins.server}, the rest on CPU {pins.others}"
+    where = (
+        "not pinned" if pins.server is None else f"node on CPU {pins.server}, the rest on CPU {pins.others}"
+    )
     print(f"{options.connections} connections, load {options.load}, {loop}, {where}")
     with ExitStack() as stack:
         command = [sys.executable, str(BACKENDS / "asgi_node.py")]

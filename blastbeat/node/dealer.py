@@ -10,11 +10,13 @@ import asyncio
 import errno
 import sys
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Protocol
 
 import zmq
 
 from blastbeat.events import Buffer
+from blastbeat.messages import MAX_PAIRS
 
 READS_PER_TURN = 200
 """Messages read before others have their turn."""
@@ -25,67 +27,86 @@ RETRY_SECONDS = 0.005
 COPY_BELOW = 32 * 1024
 """Bytes. A smaller frame is copied, which is cheaper than to have libzmq tell when it is done with it."""
 
+LINGER = 500
+"""Milliseconds that libzmq may take after `close` to hand over what it was given."""
+
 _NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
 _NOBLOCK_MORE = _NOBLOCK | _MORE
+_MADE, _LOST = int(zmq.EVENT_HANDSHAKE_SUCCEEDED), int(zmq.EVENT_DISCONNECTED)
 
 Frames = Sequence[Buffer]
 
 
+class Audience(Protocol):
+    """Who hears of what a socket does. May send and close within each of these."""
+
+    def message_received(self, sid: bytes, type: bytes, body: zmq.Frame) -> None: ...
+    def batch_received(self, sid: bytes, pairs: Sequence[tuple[bytes, zmq.Frame]]) -> None: ...
+
+    def junk_received(self) -> None:
+        """A message with a number of frames that no message has."""
+        ...
+
+    def connected(self) -> None: ...
+    def disconnected(self) -> None: ...
+
+    def gone_out(self) -> None:
+        """The queue has become shorter, after having been unable to."""
+        ...
+
+
 class Dealer:
-    """Connected by the constructor. `received` is called with the frames of each message, the last of them a
-    view where it is large; `gone_out` whenever the queue has become shorter."""
+    """Connected by the constructor."""
 
     def __init__(
-        self,
-        context: zmq.Context[zmq.Socket[bytes]],
-        endpoint: str,
-        identity: bytes,
-        received: Callable[[list[zmq.Frame]], None],
-        gone_out: Callable[[], None],
+        self, context: zmq.Context[zmq.Socket[bytes]], endpoint: str, identity: bytes, audience: Audience
     ) -> None:
         self._loop = asyncio.get_running_loop()
-        self._received = received
-        self._gone_out = gone_out
+        self._audience = audience
         self._queue: deque[Frames] = deque()
-        self.queued = 0  # bytes
+        self.queued = 0
+        """Bytes of bodies that wait here."""
         self._timer: asyncio.TimerHandle | None = None
-        self._is_reading_soon = False
+        self._is_reading_soon = self._is_closed = False
+        self.is_writing_soon = False
+        """Something leaves at the end of this turn of the loop."""
         self._socket = socket = context.socket(zmq.DEALER)
-        socket.setsockopt(zmq.IDENTITY, identity)
-        socket.setsockopt(zmq.LINGER, 0)
-        socket.setsockopt(zmq.IPV6, int("[" in endpoint))
-        socket.setsockopt(zmq.RECONNECT_IVL, 100)
-        socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
-        socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
-        socket.setsockopt(zmq.HEARTBEAT_IVL, 10_000)
-        socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 30_000)
-        self._monitor = socket.get_monitor_socket(zmq.EVENT_HANDSHAKE_SUCCEEDED | zmq.EVENT_DISCONNECTED)
-        socket.connect(endpoint)
+        try:
+            self._monitor = _open(socket, endpoint, identity)
+        except BaseException:
+            socket.close(0)
+            raise
         self._recv, self._send = socket.recv, socket.send
         self._descriptor = int(socket.getsockopt(zmq.FD))
+        self._monitor_descriptor = int(self._monitor.getsockopt(zmq.FD))
         self._loop.add_reader(self._descriptor, self._readable)
+        self._loop.add_reader(self._monitor_descriptor, self._look)
+        self._loop.call_soon(self._look)
         self._read_soon()
 
-    def watch_connects(self, connected: Callable[[], None], disconnected: Callable[[], None]) -> None:
-        """`connected` is called after each (re)connect, `disconnected` when the connection has gone."""
-
-        def look() -> None:
-            while int(self._monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
-                event = int.from_bytes(self._monitor.recv_multipart(_NOBLOCK)[0][:2], sys.byteorder)
-                (disconnected if event == zmq.EVENT_DISCONNECTED else connected)()
-
-        self._loop.add_reader(int(self._monitor.getsockopt(zmq.FD)), look)
-        self._loop.call_soon(look)
-
     def close(self) -> None:
-        """What is queued here is dropped; what libzmq has taken may still go."""
+        """What libzmq does not take now is dropped; what it has taken may still go. Twice is no harm."""
+        if self._is_closed:
+            return
+        self._write_queued()
+        self._is_closed = True
+        self._queue.clear()
         self._loop.remove_reader(self._descriptor)
-        self._loop.remove_reader(int(self._monitor.getsockopt(zmq.FD)))
+        self._loop.remove_reader(self._monitor_descriptor)
         if self._timer is not None:
             self._timer.cancel()
         self._socket.disable_monitor()
         self._monitor.close(0)
-        self._socket.close(500)
+        self._socket.close(LINGER)
+
+    def _look(self) -> None:
+        """The monitor: connections made and lost, in their order."""
+        while not self._is_closed and int(self._monitor.getsockopt(zmq.EVENTS)) & zmq.POLLIN:
+            event = int.from_bytes(self._monitor.recv_multipart(_NOBLOCK)[0][:2], sys.byteorder)
+            if event == _MADE:
+                self._audience.connected()
+            else:
+                self._audience.disconnected()
 
     # ------------------------------------------------------------ reading
 
@@ -96,58 +117,105 @@ class Dealer:
 
     def _readable(self) -> None:
         self._is_reading_soon = False
-        recv = self._recv
+        recv, received = self._recv, self._audience.message_received
         try:
             for _ in range(READS_PER_TURN):
-                frame = recv(_NOBLOCK, False)
-                frames = [frame]
-                while frame.more:
-                    frame = recv(_NOBLOCK, False)
-                    frames.append(frame)
-                self._received(frames)
+                if self._is_closed:
+                    return
+                # Bytes are three times cheaper than a Frame, which alone tells whether another one follows.
+                # A message of a single frame takes the next one with it, and neither is acted on.
+                sid = recv(_NOBLOCK)
+                type = recv(_NOBLOCK, False)
+                if not type.more:
+                    self._audience.junk_received()
+                    continue
+                body = recv(_NOBLOCK, False)
+                if body.more:
+                    self._read_batch(sid, type, body)
+                else:
+                    received(sid, type.bytes, body)
         except zmq.Again:
             return
-        except zmq.ZMQError as error:
-            if error.errno in (zmq.ETERM, zmq.ENOTSOCK):
-                return  # closed within a message of its own
+        except BaseException:
+            self._read_soon()  # or the edge is lost
             raise
         self._read_soon()
+
+    def _read_batch(self, sid: bytes, type: zmq.Frame, body: zmq.Frame) -> None:
+        recv = self._recv
+        pairs = [(type.bytes, body)]
+        frame = body
+        while frame.more:
+            frame = type = recv(_NOBLOCK, False)
+            if not frame.more:
+                self._audience.junk_received()
+                return
+            frame = recv(_NOBLOCK, False)
+            if len(pairs) <= MAX_PAIRS:  # one too many is enough to know
+                pairs.append((type.bytes, frame))
+        if len(pairs) > MAX_PAIRS:
+            self._audience.junk_received()
+        else:
+            self._audience.batch_received(sid, pairs)
 
     # ------------------------------------------------------------ writing
 
     def send(self, frames: Frames) -> None:
         """Now, or as soon as libzmq takes it."""
-        if not self._queue:
-            try:
-                self._write(frames)
-                return
-            except zmq.ZMQError as error:
-                if error.errno != errno.EAGAIN:
-                    raise
-        self._queue.append(frames)
-        self.queued += sum(map(len, frames))
-        self._try_later()
-
-    def _write(self, frames: Frames) -> None:
-        send, last = self._send, len(frames) - 1
-        for index, frame in enumerate(frames):
-            flags = _NOBLOCK_MORE if index < last else _NOBLOCK
-            send(frame, flags, len(frame) < COPY_BELOW)
-        self._read_soon()
-
-    def _try_later(self) -> None:
+        self.send_soon(frames)
         if self._timer is None:
-            self._timer = self._loop.call_later(RETRY_SECONDS, self._write_queued)
+            self._write_queued()
+
+    def send_soon(self, frames: Frames) -> None:
+        """At the end of this turn of the loop: messages that leave together wake libzmq's thread once."""
+        if self._is_closed:
+            return
+        self._queue.append(frames)
+        self.queued += len(frames[-1])
+        if not self.is_writing_soon and self._timer is None:
+            self.is_writing_soon = True
+            self._loop.call_soon(self._write_queued)
 
     def _write_queued(self) -> None:
-        self._timer = None
+        self.is_writing_soon = False
         queue = self._queue
+        if self._is_closed or not queue:
+            return
+        was_late, self._timer = self._timer, None
+        send = self._send
         try:
             while queue:
-                self._write(queue[0])
-                self.queued -= sum(map(len, queue.popleft()))
+                frames = queue[0]
+                for frame in frames[:-1]:
+                    send(frame, _NOBLOCK_MORE)
+                last = frames[-1]
+                send(last, _NOBLOCK, len(last) < COPY_BELOW)
+                del queue[0]
+                self.queued -= len(last)
         except zmq.ZMQError as error:
             if error.errno != errno.EAGAIN:
                 raise
-            self._try_later()
-        self._gone_out()
+            self._timer = self._loop.call_later(RETRY_SECONDS, self._write_queued)
+        self._read_soon()
+        if was_late is not None:
+            self._audience.gone_out()
+
+
+def _open(socket: zmq.Socket[bytes], endpoint: str, identity: bytes) -> zmq.Socket[bytes]:
+    """Options and connection; returns the monitor."""
+    socket.setsockopt(zmq.IDENTITY, identity)
+    socket.setsockopt(zmq.LINGER, 0)
+    socket.setsockopt(zmq.IPV6, int("[" in endpoint))
+    socket.setsockopt(zmq.RECONNECT_IVL, 100)  # libzmq adds a random part, and doubles it up to the next
+    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
+    socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
+    socket.setsockopt(zmq.HEARTBEAT_IVL, 10_000)
+    socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 30_000)
+    monitor = socket.get_monitor_socket(_MADE | _LOST)
+    try:
+        socket.connect(endpoint)
+    except BaseException:
+        socket.disable_monitor()
+        monitor.close(0)
+        raise
+    return monitor

@@ -13,10 +13,10 @@ import anyio
 class Allowance:
     """What may still be sent of one session. None: the server gave no credit, and everything goes."""
 
-    __slots__ = ("_event", "_left")
+    __slots__ = ("_event", "_left", "_window")
 
-    def __init__(self, left: int | None) -> None:
-        self._left = left
+    def __init__(self, window: int | None) -> None:
+        self._left = self._window = window
         self._event: anyio.Event | None = None
 
     def take(self, size: int) -> None:
@@ -29,9 +29,9 @@ class Allowance:
         return self._left is not None and self._left <= 0
 
     def add(self, size: int) -> None:
-        """The server gives back."""
-        if self._left is not None:
-            self._left += size
+        """The server gives back, never more than it had given."""
+        if self._left is not None and self._window is not None:
+            self._left = min(self._left + size, self._window)
             if self._left > 0:
                 self.wake()
 

@@ -9,12 +9,14 @@ import os
 import re
 import secrets
 import socket
-from collections.abc import Callable, Sequence
+import types
+from collections.abc import Callable, Generator, Sequence
 
 import anyio
 import zmq
 
 from blastbeat.events import Buffer
+from blastbeat.messages import MAX_SID_FRAME
 from blastbeat.node.dealer import Dealer
 from blastbeat.node.request import parse_headers, parse_uwsgi
 from blastbeat.node.session import Session
@@ -22,8 +24,9 @@ from blastbeat.node.session import Session
 WORDS = ("batch", "binary", "accept", "exchange")
 OUTBOX = 8 * 1024 * 1024
 """Bytes that may wait for a server that takes nothing, before handlers wait."""
+PERIODS = 3
+"""Ping periods without a word, after which a server has lost us (`protocol.md` §1)."""
 
-_CREDIT = re.compile(rb"credit=([0-9]{1,12})")
 _HOST = re.compile(r"[^A-Za-z0-9._-]")
 
 
@@ -34,10 +37,17 @@ def new_instance(name: str) -> bytes:
     return f"{name}/{host}-{os.getpid()}-{secrets.token_hex(4)}".encode()
 
 
+@types.coroutine
+def _turn() -> Generator[None, None, None]:
+    """Others have their turn on the loop: `anyio.lowlevel.checkpoint` does more, which costs more."""
+    yield
+
+
 class Link:
-    """`begun` is called with each new session, `changed` when `is_up` has changed. `silence`: seconds without
-    a word from the server, after which another socket is opened; `own_window`: body bytes per session that
-    the server may send ahead."""
+    """`begun` is called with each new session, `changed` when `is_up` or `is_drained` has changed, `unknown`
+    with sid, type and body of a message that means nothing to this library. `silence`: seconds without a word
+    from the server, after which another socket is opened; more where its pings come less often. `own_window`:
+    body bytes per session that the server may send ahead."""
 
     def __init__(
         self,
@@ -49,6 +59,7 @@ class Link:
         *,
         own_window: int,
         silence: float,
+        unknown: Callable[[bytes, bytes, bytes], None] | None = None,
     ) -> None:
         self.endpoint = endpoint
         self.name = name
@@ -57,59 +68,106 @@ class Link:
         """What the server takes of each session before it gives credit back, None for no bound."""
         self.sessions: dict[bytes, Session] = {}
         self.is_draining = False
-        self.is_drained = anyio.Event()
+        self.is_drained = False
+        """The server has said that nothing more follows, or is not there to say it."""
         self.is_connected = False
         self.is_up = False
         """The server was heard since this connection to it was made."""
+        self.junk = 0
+        """Messages passed over because they could not be read."""
         self._in_force: frozenset[str] = frozenset()
         self._context = context
         self._begun = begun
         self._changed = changed
+        self._unknown = unknown
         self._silence = silence
+        self._ping_period = 0.0  # seconds; the longest between what we said and the ping that followed
         self._announced = b" ".join((*map(str.encode, WORDS), b"credit=%d" % own_window))
         self._room: anyio.Event | None = None
-        self._connect()
+        self._open()
 
     # ------------------------------------------------------------ the connection
 
-    def _connect(self) -> None:
+    def _open(self) -> None:
         self.identity = new_instance(self.name)
-        self.heard_at = anyio.current_time()
-        self._dealer = Dealer(self._context, self.endpoint, self.identity, self._received, self._gone_out)
-        self._dealer.watch_connects(self._announce, self._lost)
+        self._in_force, self.window, self.is_connected = frozenset(), None, False
+        self._heard_at = self._said_at = self._lost_at = anyio.current_time()
+        self._was_heard = self._has_sent = False
+        self._dealer = Dealer(self._context, self.endpoint, self.identity, self)
 
-    def _announce(self) -> None:
-        """After each connect: the server can ping only names it knows."""
+    def connected(self) -> None:
+        """The server can ping only names it knows, so each connection begins with an announcement."""
         self.is_connected = True
-        self.heard_at = anyio.current_time()
-        self._dealer.send((b"", b"pong", self._announced))
+        self._heard_at = anyio.current_time()
+        self._say(b"pong", self._announced)
+        # What was on its way when the connection broke may be lost, and nobody would notice the gap.
+        for session in list(self.sessions.values()):
+            if session.has_bytes_in_flight:
+                session.break_off("the connection to the server was lost")
         if self.is_draining:
-            self._dealer.send((b"", b"drain", b""))
+            self._say(b"drain", b"")
+
+    def disconnected(self) -> None:
+        """libzmq tries again for ever, with growing pauses and a random part in each."""
+        if self.is_connected:
+            self.is_connected = False
+            self._lost_at = anyio.current_time()
+            self._lost()
 
     def _lost(self) -> None:
-        self.is_connected = False
         if self.is_up:
             self.is_up = False
             self._changed(self)
+        if self.is_draining:
+            self._drained()  # nobody is there to answer
 
     def look_after(self, now: float) -> None:
-        """Called now and then: a server that says nothing at all has lost us, or our name is taken."""
-        if now - self.heard_at > self._silence:
-            self._forget_all("the server is silent")
-            self._lost()
-            self._in_force, self.window = frozenset(), None
-            self._dealer.close()
-            self._connect()
+        """To be called now and then. A server that says nothing has lost us, or our name is taken. One that
+        is away has ended our sessions, and what waits for it is of no use to anybody."""
+        if not self.is_connected:
+            if self.sessions and now - self._lost_at > self._silence:
+                self._open_anew("the server is away")
+        elif self._was_heard:
+            self._was_heard, self._heard_at = False, now
+        elif now - self._heard_at > self._patience:
+            if self.is_up and not self._ping_period:
+                self._silence *= 2  # it was there when it was asked last: its pings may come less often
+            self._open_anew("the server is silent")
+
+    @property
+    def _patience(self) -> float:
+        """Seconds without a word that are still no reason to connect anew. How often the server pings is
+        known as soon as a ping has come while nothing else was said; before that it is guessed."""
+        if self._ping_period:
+            return max(self._silence, PERIODS * self._ping_period)
+        return self._silence * (PERIODS if self.is_up else 1)
+
+    def _open_anew(self, reason: str) -> None:
+        """With another name: the server may still think of this one as somebody connected."""
+        self._dealer.close()
+        self._forget_all(reason)
+        self._lost()
+        self._open()
+        self._wake_waiting()
 
     def close(self) -> None:
         """The sessions that are left end."""
         self._forget_all("the node stops")
         self._dealer.close()
+        self._wake_waiting()
 
     def drain(self) -> None:
         """Take no further request; `is_drained` is set when the last session is over."""
-        self.is_draining = True
-        self._dealer.send((b"", b"drain", b""))
+        if not self.is_draining:
+            self.is_draining = True
+            if self.is_connected:
+                self._say(b"drain", b"")
+            if not (self.is_connected and self._in_force):
+                self._drained()  # away, or of a version that knows no drain: it answers nothing
+
+    def _drained(self) -> None:
+        self.is_drained = True
+        self._changed(self)
 
     def knows(self, word: str) -> bool:
         """Whether a capability is in force."""
@@ -117,68 +175,84 @@ class Link:
 
     # ------------------------------------------------------------ messages in
 
-    def _received(self, frames: list[zmq.Frame]) -> None:
-        self.heard_at = anyio.current_time()
-        if len(frames) < 3 or not len(frames) % 2:
-            return  # no message of this protocol
-        sid = frames[0].bytes
-        for position in range(1, len(frames), 2):
-            self._handle(sid, frames[position].bytes, frames[position + 1])
-
-    def _handle(self, sid: bytes, type: bytes, frame: zmq.Frame) -> None:
+    def message_received(self, sid: bytes, type: bytes, body: zmq.Frame) -> None:
+        """One message, or one of a batch."""
+        self._was_heard = True
         if type == b"uwsgi" or type == b"headers":
-            self._begin(sid, type, frame.bytes)
-        elif type == b"body":
-            session = self.sessions.get(sid)
-            if session is not None:
-                session.body_received(frame.buffer)
+            self._begin(sid, type, body.bytes)
         elif type == b"end":
             session = self.sessions.pop(sid, None)
             if session is not None:
-                session.session_ended(frame.bytes.decode("utf-8", "replace"))
+                session.session_ended(body.bytes.decode("utf-8", "replace"))
+        elif type == b"body":
+            session = self.sessions.get(sid)
+            if session is not None:
+                session.body_received(body.buffer)
         elif type == b"websocket" or type == b"websocket-binary":
             session = self.sessions.get(sid)
             if session is not None and session.websocket is not None:
-                session.websocket.message_received(frame.buffer, type == b"websocket-binary")
+                session.websocket.message_received(body.buffer, type == b"websocket-binary")
         else:
-            self._handle_rare(sid, type, frame.bytes)
+            self._handle_rare(sid, type, body.bytes)
+
+    def batch_received(self, sid: bytes, pairs: Sequence[tuple[bytes, zmq.Frame]]) -> None:
+        """Several of one session; what follows an `end` is dropped."""
+        for type, body in pairs:
+            self.message_received(sid, type, body)
+            if type == b"end":
+                return
+
+    def junk_received(self) -> None:
+        """Frames that are no message."""
+        self.junk += 1
 
     def _handle_rare(self, sid: bytes, type: bytes, body: bytes) -> None:
         if not (self.is_up or sid):
             self.is_up = True
             self._changed(self)
         if type == b"ping":
-            if body:
-                self._in_force = frozenset(body.decode("ascii", "replace").split())
-                self._in_force |= {word.partition("=")[0] for word in self._in_force}
-            self._dealer.send((b"", b"pong", self._announced))
+            self._pinged(body)
         elif type == b"credit":
-            if not body.isdigit():
-                return
-            session = self.sessions.get(sid)
-            if session is not None:
-                session.allowance.add(int(body))
-            elif not sid:
+            if not (body.isdigit() and len(body) <= 12):
+                self.junk += 1
+            elif sid:
+                session = self.sessions.get(sid)
+                if session is not None:
+                    session.credit_received(int(body))
+            elif int(body):
                 self.window = int(body)
-        elif type == b"spawn":
+        elif type == b"spawn" and not sid:
             self._forget_all("the server was started anew")
+            self._in_force, self.window = frozenset(), None
         elif type == b"drain" and not sid:
-            self.is_drained.set()
+            self._drained()
+        elif self._unknown is not None:
+            self._unknown(sid, type, body)
+
+    def _pinged(self, words: bytes) -> None:
+        if words:
+            if self._in_force:  # they never change: to the server we are somebody new
+                self._forget_all("the server has given this node up")
+            known = words.decode("ascii", "replace").split()
+            self._in_force = frozenset(word.partition("=")[0] for word in known)
+        elif not self._has_sent:  # it came a period after our last word
+            self._ping_period = max(self._ping_period, anyio.current_time() - self._said_at)
+        self._say(b"pong", self._announced)
 
     def _begin(self, sid: bytes, type: bytes, body: bytes) -> None:
-        before = self.sessions.get(sid)
+        before = self.sessions.pop(sid, None)
         if before is not None:  # a later request of the same connection, from a server without `exchange`
-            before.session_ended("")
+            before.session_ended("another request followed")
         try:
+            if not 0 < len(sid) <= MAX_SID_FRAME:
+                raise ValueError("no sid")
             request = parse_uwsgi(body) if type == b"uwsgi" else parse_headers(body)
         except (IndexError, ValueError):
+            self.junk += 1
             self.send(sid, b"abort", b"the request could not be read")
             return
         session = self.sessions[sid] = Session(self, sid, request)
         self._begun(session)
-
-    def response_complete(self, session: Session) -> None:
-        """Nothing more is sent for it; the server's `end` follows, or another request."""
 
     def _forget_all(self, reason: str) -> None:
         sessions, self.sessions = self.sessions, {}
@@ -187,30 +261,48 @@ class Link:
 
     # ------------------------------------------------------------ messages out
 
+    def _say(self, type: bytes, body: bytes) -> None:
+        self._said_at, self._has_sent = anyio.current_time(), False
+        self._dealer.send((b"", type, body))
+
     def send(self, sid: bytes, type: bytes, body: Buffer) -> None:
         """One message, at once or as soon as it can go."""
+        self._has_sent = True
         self._dealer.send((sid, type, body))
 
-    def send_pairs(self, sid: bytes, pairs: Sequence[tuple[bytes, Buffer]]) -> None:
-        """Several of one session, as one message where the server takes such."""
-        if "batch" in self._in_force:
-            frames: list[Buffer] = [sid]
-            for pair in pairs:
-                frames += pair
-            self._dealer.send(frames)
+    def send_response(self, sid: bytes, head: bytes, body: Buffer) -> None:
+        """A whole response, with whatever leaves in this turn of the loop; as one message where the server
+        takes batches."""
+        self._has_sent = True
+        send = self._dealer.send_soon
+        if not body:
+            send((sid, b"headers", head))
+        elif "batch" in self._in_force:
+            send((sid, b"headers", head, b"body", body))
         else:
-            for type, body in pairs:
-                self._dealer.send((sid, type, body))
+            send((sid, b"headers", head))
+            send((sid, b"body", body))
+
+    @property
+    def is_full(self) -> bool:
+        """More than OUTBOX bytes wait for the server."""
+        return self._dealer.queued > OUTBOX
 
     async def until_room(self) -> None:
-        """Waits while more than OUTBOX bytes wait for the server."""
+        """Until what was sent has left this process, or waits among at most OUTBOX bytes."""
+        if self._dealer.is_writing_soon:
+            await _turn()
         while self._dealer.queued > OUTBOX:
             if self._room is None:
                 self._room = anyio.Event()
             await self._room.wait()
 
-    def _gone_out(self) -> None:
-        room = self._room
-        if room is not None and self._dealer.queued <= OUTBOX:
-            self._room = None
+    def gone_out(self) -> None:
+        """Something that had to wait has left."""
+        if not self.is_full:
+            self._wake_waiting()
+
+    def _wake_waiting(self) -> None:
+        room, self._room = self._room, None
+        if room is not None:
             room.set()

@@ -6,6 +6,7 @@ Pure: bytes in, values out.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import lru_cache
 from urllib.parse import unquote_to_bytes
 
 Headers = list[tuple[bytes, bytes]]
@@ -37,7 +38,8 @@ class Request:
     """One request head. `path` is percent-decoded, `raw_path` and `query` are as the client sent them.
     `root_path` is what a route cut off `path`, which `raw_path` still has in front. `headers` have names in
     lower case; a field that was repeated is one, joined with a comma. `variables` are the CGI variables where
-    the head came as such."""
+    the head came as such. `content_length`: bytes of body that follow, 0 for none; None where they end with
+    an empty message. `is_websocket`: a handshake, which has no body; messages follow."""
 
     method: str
     path: str
@@ -48,7 +50,9 @@ class Request:
     scheme: str
     server: tuple[str, int]
     client: tuple[str, int]
-    root_path: str = ""
+    root_path: str
+    content_length: int | None
+    is_websocket: bool
     variables: dict[bytes, bytes] = field(default_factory=dict)
 
     def header(self, name: str) -> str | None:
@@ -56,46 +60,25 @@ class Request:
         wanted = name.lower().encode("latin-1")
         return next((value.decode("latin-1") for key, value in self.headers if key == wanted), None)
 
-    @property
-    def is_websocket(self) -> bool:
-        """A WebSocket's handshake: it has no body, and messages follow."""
-        return any(key == b"upgrade" and value.lower() == b"websocket" for key, value in self.headers)
-
-    @property
-    def content_length(self) -> int | None:
-        """Bytes of body that follow, 0 for none; None where they end with an empty message."""
-        for key, value in self.headers:
-            if key == b"content-length":
-                return int(value)
-            if key == b"transfer-encoding":
-                return None
-        return 0
-
-
-def read_variables(packet: bytes) -> dict[bytes, bytes]:
-    """The variables of a uwsgi packet, in order. Raises IndexError for one that is cut short."""
-    variables = {}
-    position, end = 4, len(packet)
-    while position < end:
-        size = packet[position] | packet[position + 1] << 8
-        position += 2
-        name = packet[position : position + size]
-        position += size
-        size = packet[position] | packet[position + 1] << 8
-        position += 2
-        variables[name] = packet[position : position + size]
-        position += size
-    return variables
-
 
 def parse_uwsgi(packet: bytes) -> Request:
-    """A `uwsgi` message."""
-    variables = read_variables(packet)
+    """A `uwsgi` message. Raises IndexError or ValueError for one that can't be read."""
+    variables: dict[bytes, bytes] = {}
+    headers: Headers = []
     names = _HEADER_NAMES
-    headers = [(names[name], value) for name, value in variables.items() if names[name]]
+    position, end = 4, len(packet)
+    while position < end:
+        stop = position + 2 + (packet[position] | packet[position + 1] << 8)
+        name = packet[position + 2 : stop]
+        position = stop + 2 + (packet[stop] | packet[stop + 1] << 8)
+        variables[name] = value = packet[stop + 2 : position]
+        header = names[name]
+        if header:
+            headers.append((header, value))
+    if position != end:
+        raise ValueError("cut short")
     get = variables.get
-    target = get(b"REQUEST_URI", b"/")
-    raw_path, _, query = target.partition(b"?")
+    raw_path, _, query = get(b"REQUEST_URI", b"/").partition(b"?")
     return Request(
         get(b"REQUEST_METHOD", b"GET").decode("latin-1"),
         get(b"PATH_INFO", b"/").decode("utf-8", "replace"),
@@ -107,6 +90,8 @@ def parse_uwsgi(packet: bytes) -> Request:
         _address(get(b"SERVER_NAME", b""), get(b"SERVER_PORT", b"")),
         _address(get(b"REMOTE_ADDR", b""), get(b"REMOTE_PORT", b"")),
         get(b"SCRIPT_NAME", b"").decode("utf-8", "replace"),
+        _body_length(get(b"CONTENT_LENGTH"), get(b"HTTP_TRANSFER_ENCODING")),
+        get(b"HTTP_UPGRADE", b"").lower() == b"websocket",
         variables,
     )
 
@@ -139,8 +124,21 @@ def parse_headers(head: bytes) -> Request:
         _address(host, port),
         _address(told.get(b"x-forwarded-for", b""), b"0"),
         unquote_to_bytes(root_path).decode("utf-8", "replace"),
+        _body_length(told.get(b"content-length"), told.get(b"transfer-encoding")),
+        told.get(b"upgrade", b"").lower() == b"websocket",
     )
 
 
+def _body_length(length: bytes | None, coding: bytes | None) -> int | None:
+    if coding is not None:
+        return None
+    if not length:
+        return 0
+    if not length.isdigit():
+        raise ValueError("Content-Length is no number")
+    return int(length)
+
+
+@lru_cache(1000)
 def _address(host: bytes, port: bytes) -> tuple[str, int]:
     return host.decode("latin-1"), int(port) if port.isdigit() else 0

@@ -6,16 +6,23 @@ one connection follow each other under one sid, and each of them is a Session he
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import AsyncIterator
-from typing import TYPE_CHECKING
-
-import anyio
+from types import TracebackType
+from typing import TYPE_CHECKING, NoReturn
 
 from blastbeat.events import Buffer
-from blastbeat.node.errors import Disconnected, NodeUsageError
-from blastbeat.node.flow import Allowance, Debt
-from blastbeat.node.head import BODYLESS, Fields, as_bytes, format_head, has_length, with_length
+from blastbeat.messages import MAX_TYPE_FRAME
+from blastbeat.node.errors import Disconnected, NodeUsageError, is_departure
+from blastbeat.node.flow import Allowance
+from blastbeat.node.head import (
+    BODYLESS,
+    Fields,
+    as_bytes,
+    declared_length,
+    format_head,
+    has_length,
+    with_length,
+)
+from blastbeat.node.incoming import Incoming
 from blastbeat.node.request import Request
 from blastbeat.node.websocket import WebSocket
 
@@ -25,143 +32,98 @@ if TYPE_CHECKING:
 MAX_PIECE = 256 * 1024
 """Bytes of a body in one message; more goes as several, each of which waits for the client."""
 
+_OF_A_RESPONSE = frozenset((b"headers", b"uwsgi", b"body", b"chunk", b"end", b"abort", b"retry"))
+_USES_CREDIT = frozenset((b"body", b"chunk", b"websocket", b"websocket-binary"))
 
-class Session:
-    """`request` is its head. Methods raise Disconnected once the client has gone."""
+
+class Session(Incoming):
+    """`request` is its head. Methods raise Disconnected once the client has gone, WebSocketClosed where it is
+    a WebSocket, and NodeUsageError for what can't be done now. As a context it ends what its block left open
+    (see `finish`), and passes over that the client has left."""
 
     __slots__ = (
-        "_body",
-        "_body_left",
-        "_debt",
-        "_event",
-        "_has_length",
+        "_allowance",
         "_is_bodyless",
         "_is_complete",
-        "_is_discarding",
         "_is_started",
-        "allowance",
-        "ended",
-        "link",
-        "request",
-        "sid",
+        "_left",
         "websocket",
     )
 
     def __init__(self, link: Link, sid: bytes, request: Request) -> None:
-        self.link = link
-        self.sid = sid
-        self.request = request
-        self.ended: str | None = None
-        """Why the session is over, None while it is not."""
-        self.allowance = Allowance(link.window)
-        self._debt = Debt(link.own_window, self._give_back)
-        self._body: deque[Buffer] = deque()
-        self._body_left = request.content_length  # None: until an empty piece
-        self._event: anyio.Event | None = None  # for who waits for a piece
-        self._is_started = False
-        self._is_complete = False
-        self._has_length = False
-        self._is_bodyless = False
-        self._is_discarding = False
+        super().__init__(link, sid, request)
+        self._allowance: Allowance | None = None  # made when it counts: most responses are one message
+        self._left: int | None = None  # of the response's declared length
+        self._is_started = self._is_complete = self._is_bodyless = False
         self.websocket: WebSocket | None = WebSocket(self) if request.is_websocket else None
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> bool:
+        is_gone = error is not None and is_departure(error)
+        if error is None or is_gone:
+            self.finish()
+        else:
+            self.finish("the handler failed", 1011)
+        return is_gone
 
     # ------------------------------------------------------------ the link speaks
 
-    def body_received(self, data: Buffer) -> None:
-        """A piece of the request's body; an empty one ends a body of unknown length."""
-        if self._body_left is None and not len(data):
-            self._body_left = 0
-        else:
-            if self._body_left is not None:
-                self._body_left -= len(data)
-            if self._is_discarding:
-                self._debt.consumed(len(data))
-            else:
-                self._body.append(data)
-        self.wake()
+    def credit_received(self, size: int) -> None:
+        """So many bytes have left towards the client."""
+        if self._allowance is not None:  # else nothing has used it up
+            self._allowance.add(size)
 
     def session_ended(self, reason: str) -> None:
-        """The server's `end`."""
+        """The server's `end`, or the end of what is known of it."""
         if self.ended is None:
             self.ended = reason
             self.wake()
-            self.allowance.wake()
+            self.wake_sender()
             if self.websocket is not None:
                 self.websocket.session_ended(reason)
 
-    def wake(self) -> None:
-        """Whoever waits for the client looks again."""
-        event, self._event = self._event, None
-        if event is not None:
-            event.set()
+    def wake_sender(self) -> None:
+        """Who waits for credit looks whether it still matters."""
+        if self._allowance is not None:
+            self._allowance.wake()
 
-    def _give_back(self, size: int) -> None:
+    def break_off(self, reason: str) -> None:
+        """What came or goes is not whole any more: both sides are told."""
         if self.ended is None:
-            self.link.send(self.sid, b"credit", b"%d" % size)
-
-    # ------------------------------------------------------------ the request's body
+            if self.websocket is not None and self.websocket.is_accepted:
+                self.websocket.close_now(1012, reason)
+            else:
+                self.link.send(self.sid, b"abort", reason.encode())
+            self._is_started = self._is_complete = True
+            self.link.sessions.pop(self.sid, None)
+            self.session_ended(reason)
 
     @property
-    def is_body_read(self) -> bool:
-        """Nothing more of it comes."""
-        return not self._body and self._body_left == 0
-
-    async def read(self) -> bytes:
-        """The next piece of the body, as it came; empty when there is no more."""
-        while (data := self.read_now()) is None:
-            await self.wait_input()
-        return data
-
-    def read_now(self) -> bytes | None:
-        """As `read`; None where that would wait."""
-        if not self._body:
-            if self._body_left == 0:
-                return b""
-            if self.ended is not None:
-                raise Disconnected(self.ended)
-            return None
-        data = bytes(self._body.popleft())
-        self._debt.consumed(len(data))
-        return data
-
-    def discard_body(self) -> None:
-        """What is there of the body, and what still comes, is nobody's: it counts as read, so that the
-        server has done with the request."""
-        self._is_discarding = True
-        while self._body:
-            self._debt.consumed(len(self._body.popleft()))
-
-    async def wait_input(self) -> None:
-        """Until a piece came, or the session is over."""
-        if self._event is None:
-            self._event = anyio.Event()
-        await self._event.wait()
-
-    async def body(self, limit: int = 16 * 1024 * 1024) -> bytes:
-        """All of it; NodeUsageError where it is longer than `limit` bytes."""
-        pieces = []
-        async for piece in self:
-            limit -= len(piece)
-            if limit < 0:
-                raise NodeUsageError("the body is longer than the limit")
-            pieces.append(piece)
-        return b"".join(pieces)
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        while piece := await self.read():
-            yield piece
+    def has_bytes_in_flight(self) -> bool:
+        """A gap in what is on its way would go unnoticed."""
+        return self._is_started or self._body_left != 0 or self.websocket is not None
 
     # ------------------------------------------------------------ the response
 
     async def respond(self, status: int = 200, headers: Fields = (), body: bytes | str = b"") -> None:
-        """A whole response, in one message unless it is large."""
-        head = format_head(status, as_bytes(headers, without_length=True))
+        """A whole response, in one message unless it is large. A `Content-Length` among `headers` must be
+        right; to HEAD it is what GET would get."""
+        head = format_head(status, as_bytes(headers))
         data = body.encode() if isinstance(body, str) else body
+        declared = declared_length(head)
+        if declared not in (None, len(data)) and not self._has_no_body(head):
+            raise NodeUsageError(f"the body has {len(data)} bytes, Content-Length says {declared}")
         if len(data) <= MAX_PIECE:
             self.write_response(head, data)
             await self.link.until_room()
         else:
-            self.write_head(with_length(head, len(data)), is_sized=True)
+            if declared is None:
+                head = with_length(head, len(data))
+            self.write_head(head, is_sized=True)
             await self.send(data)
             await self.end()
 
@@ -179,17 +141,14 @@ class Session:
         is_bodyless = self._is_bodyless
         if not has_length(head) and not (is_bodyless and (not data or head[9:12] in BODYLESS)):
             head = with_length(head, len(data))  # to HEAD too, as to GET
-        if data and not is_bodyless:
-            self.allowance.take(len(data))
-            self.link.send_pairs(self.sid, ((b"headers", head), (b"body", data)))
-        else:
-            self.link.send(self.sid, b"headers", head)
+        self.link.send_response(self.sid, head, b"" if is_bodyless else data)
         self._complete()
 
     def write_head(self, head: bytes, *, is_sized: bool) -> None:
         """See `start`, for a head that `format_head` made."""
+        left = declared_length(head) if is_sized else None
         self._begin(head)
-        self._has_length = is_sized
+        self._left = left
         self.link.send(self.sid, b"headers", head)
 
     async def inform(self, status: int, headers: Fields = ()) -> None:
@@ -204,46 +163,94 @@ class Session:
     async def send(self, data: Buffer) -> None:
         """A piece of the response; waits while the client does not keep up."""
         if not self._is_started or self._is_complete:
+            self._check_open()
             raise NodeUsageError("`send` comes between `start` and `end`")
-        if data and not self._is_bodyless:
-            type = b"body" if self._has_length else b"chunk"
-            if len(data) <= MAX_PIECE:
-                await self.send_piece(type, data)
-            else:
-                for begin in range(0, len(data), MAX_PIECE):
-                    await self.send_piece(type, memoryview(data)[begin : begin + MAX_PIECE])
+        if not data or self._is_bodyless:
+            return
+        if self._left is not None:
+            if len(data) > self._left:
+                self._fail(
+                    f"the body is longer than its Content-Length: {len(data)} bytes, {self._left} left"
+                )
+            self._left -= len(data)
+        type = b"chunk" if self._left is None else b"body"
+        if len(data) <= MAX_PIECE:
+            await self.send_piece(type, data)
+        else:
+            for begin in range(0, len(data), MAX_PIECE):
+                await self.send_piece(type, memoryview(data)[begin : begin + MAX_PIECE])
 
     async def send_piece(self, type: bytes, data: Buffer) -> None:
         """A message that uses credit up."""
-        while self.allowance.is_used_up and self.ended is None:
-            await self.allowance.wait()
+        allowance = self._allowance
+        if allowance is None:
+            allowance = self._allowance = Allowance(self.link.window)
+        while allowance.is_used_up and self.ended is None:
+            await allowance.wait()
+            if self.websocket is not None:
+                self.websocket.check_open()  # closed by this side meanwhile
         self._check_open()
-        self.allowance.take(len(data))
+        allowance.take(len(data))
         self.link.send(self.sid, type, data)
-        await self.link.until_room()
+        if self.link.is_full:
+            await self.link.until_room()
 
     async def end(self) -> None:
         """The response is complete."""
         if not self._is_started or self._is_complete:
+            self._check_open()
             raise NodeUsageError("`end` comes once, after `start`")
         self._check_open()
-        if not (self._has_length or self._is_bodyless):
-            self.link.send(self.sid, b"chunk", b"")
+        if not self._is_bodyless:
+            if self._left is None:
+                self.link.send(self.sid, b"chunk", b"")
+            elif self._left:
+                self._fail(f"the body is shorter than its Content-Length: {self._left} bytes are missing")
         self._complete()
 
+    async def send_raw(self, type: bytes | str, body: Buffer = b"") -> None:
+        """A message as it stands, for what this library has no word for. With the first one that belongs to a
+        response (`headers`, `body`, `chunk`, `end`, …) the whole response is the caller's: nothing is
+        checked or completed here any more."""
+        name = type.encode("latin-1") if isinstance(type, str) else type
+        self._check_open()
+        plain = name.rpartition(b":")[2]
+        if not plain or len(name) > MAX_TYPE_FRAME:
+            raise NodeUsageError(f"{name!r} is no type of a message: expected 1 to 32 characters")
+        if name in _OF_A_RESPONSE:
+            self._is_started = self._is_complete = True
+        if name in _USES_CREDIT:
+            await self.send_piece(name, body)
+        else:
+            self.link.send(self.sid, name, body)
+
     async def retry(self) -> None:
-        """Before any response: another instance shall answer this request."""
-        if self._is_started:
+        """Before any response: another instance shall answer this request, or the client gets 503."""
+        if self._is_started or (self.websocket is not None and self.websocket.is_accepted):
             raise NodeUsageError("`retry` comes before the response")
         self._check_open()
+        self.hand_back()
+
+    def hand_back(self) -> None:
+        """The same, for a session that nobody has seen yet."""
         self._is_started = self._is_complete = True
         self.link.send(self.sid, b"retry", b"")
+        self.discard_body()
 
     def abort(self, reason: str = "") -> None:
         """The response failed: the client is answered 502, or notices that it was cut."""
         if self.ended is None and not self._is_complete:
             self._is_started = self._is_complete = True
             self.link.send(self.sid, b"abort", reason.encode("ascii", "replace")[:200])
+
+    def finish(self, failure: str = "", code: int = 1000) -> None:
+        """Nobody cares for it any more. A response that is incomplete fails, for `failure`; a WebSocket is
+        closed with `code`; what still comes of the request is dropped, and counts as read."""
+        if self.websocket is not None and self.websocket.is_accepted:
+            self.websocket.close_now(code)
+        else:
+            self.abort(failure or "the handler left its response incomplete")
+        self.discard_body()
 
     @property
     def is_started(self) -> bool:
@@ -262,12 +269,19 @@ class Session:
             raise NodeUsageError("this is a WebSocket, which gets no response")
         self._check_open()
         self._is_started = True
-        self._is_bodyless = head[9:12] in BODYLESS or self.request.method == "HEAD"
+        self._is_bodyless = self._has_no_body(head)
+
+    def _has_no_body(self, head: bytes) -> bool:
+        return head[9:12] in BODYLESS or self.request.method == "HEAD"
 
     def _complete(self) -> None:
         self._is_complete = True
-        self.wake()
-        self.link.response_complete(self)
+        if self._event is not None:
+            self.wake()
+
+    def _fail(self, reason: str) -> NoReturn:
+        self.abort("the response is not as long as it said")
+        raise NodeUsageError(reason)
 
     def _check_open(self) -> None:
         if self.ended is not None:

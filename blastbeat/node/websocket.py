@@ -7,6 +7,7 @@ no frames: the server keeps them.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import AsyncIterator
 from typing import TYPE_CHECKING
 
 import anyio
@@ -22,15 +23,18 @@ MAX_REASON = 123  # bytes (RFC 6455 §5.5)
 
 
 class WebSocket:
-    """`session.websocket`. Methods raise WebSocketClosed once it is over."""
+    """`session.websocket`. Methods raise WebSocketClosed once it is over; `async for` gives its messages
+    until then."""
 
-    __slots__ = ("_closed", "_event", "_messages", "_session", "is_accepted")
+    __slots__ = ("_closed", "_event", "_messages", "_session", "can_reject", "is_accepted")
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        self._messages: deque[str | bytes] = deque()
+        self._messages: deque[tuple[str | bytes, int]] = deque()  # with their size on the wire
         self._event: anyio.Event | None = None
         self._closed: WebSocketClosed | None = None
+        self.can_reject = session.link.knows("accept")
+        """The handshake is this side's to answer. Else the server has accepted it already."""
         self.is_accepted = False
 
     @property
@@ -39,9 +43,14 @@ class WebSocket:
         offered = self._session.request.header("sec-websocket-protocol") or ""
         return [item.strip() for item in offered.split(",") if item.strip()]
 
+    @property
+    def closed(self) -> WebSocketClosed | None:
+        """How it ended, None while it is open."""
+        return self._closed
+
     async def accept(self, protocol: str | None = None, headers: Fields = ()) -> None:
-        """Open it, with one of `protocols`. Without `accept` in force the server has answered already, and
-        what is said here is too late."""
+        """Open it, with one of `protocols`. Where the server has accepted it already, what is said here comes
+        too late."""
         if self.is_accepted or self._session.is_started:
             raise NodeUsageError("this handshake was answered already")
         self.check_open()
@@ -52,11 +61,8 @@ class WebSocket:
         self.is_accepted = True
         if self.can_reject:
             self._session.link.send(self._session.sid, b"headers", head)
-
-    @property
-    def can_reject(self) -> bool:
-        """The handshake is this side's to answer, not the server's."""
-        return self._session.link.knows("accept")
+        if self._session.link.is_draining:
+            self.close_now(1012)
 
     async def reject(self, status: int = 403, headers: Fields = (), body: bytes | str = b"") -> None:
         """Answer the handshake with a response instead. Where the server has accepted it already it is closed
@@ -65,7 +71,7 @@ class WebSocket:
             await self._session.respond(status, headers, body)
         else:
             self.is_accepted = True
-            await self.close(1008)
+            self.close_now(1008)
 
     async def receive(self) -> str | bytes:
         """The next message; a text as str, where the server tells them apart. Without `binary` in force
@@ -75,9 +81,17 @@ class WebSocket:
             if self._event is None:
                 self._event = anyio.Event()
             await self._event.wait()
-        message = self._messages.popleft()
-        self._session._debt.consumed(len(message) if isinstance(message, bytes) else len(message.encode()))
+        message, size = self._messages.popleft()
+        self._session.message_read(size)
         return message
+
+    async def __aiter__(self) -> AsyncIterator[str | bytes]:
+        while True:
+            try:
+                message = await self.receive()
+            except WebSocketClosed:
+                return
+            yield message
 
     async def send(self, message: str | bytes) -> None:
         """One message; waits while the client does not keep up."""
@@ -92,38 +106,47 @@ class WebSocket:
             await session.send_piece(type, message)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close it; nothing happens where it is over already. `reason`: at most 123 bytes of UTF-8."""
+        """Close it; nothing happens where it is over already. `code`: 1000 to 1003, 1007 to 1014, or 3000 to
+        4999 (RFC 6455 §7.4); `reason`: what fits into 123 bytes of UTF-8."""
+        if not is_sendable(code):
+            raise NodeUsageError(
+                f"{code!r} is no close code: expected 1000 to 1003, 1007 to 1014, or 3000 to 4999"
+            )
         self.close_now(code, reason)
 
     def close_now(self, code: int = 1000, reason: str = "") -> None:
-        """See `close`."""
+        """The same, for a code that is one."""
         if self._closed is None:
-            text = reason.encode()[:MAX_REASON].decode("utf-8", "ignore").encode()
-            self._session.link.send(
-                self._session.sid, b"end", b"%d %b" % (code, text) if text else b"%d" % code
-            )
-            self._end(WebSocketClosed(code, reason))
+            text = reason.encode("utf-8", "replace")[:MAX_REASON].decode("utf-8", "ignore")
+            body = f"{code} {text}" if text else str(code)
+            self._session.link.send(self._session.sid, b"end", body.encode())
+            self._end(WebSocketClosed(code, text))
 
     def message_received(self, data: Buffer, is_binary: bool) -> None:
         """The link hands it over."""
+        size = len(data)
+        if self._closed is not None or not self._session.message_waits(size):
+            return
         message: str | bytes = bytes(data)
         if not is_binary:
             try:
                 message = str(data, "utf-8")
             except UnicodeDecodeError:
                 pass  # binary, from a server that does not tell
-        self._messages.append(message)
+        self._messages.append((message, size))
         self._wake()
 
     def session_ended(self, reason: str) -> None:
         """The server's `end`: `<code> <reason>`."""
         digits, _, text = reason.partition(" ")
-        self._end(WebSocketClosed(int(digits), text) if digits.isdigit() else WebSocketClosed(1006, reason))
+        is_code = digits.isascii() and digits.isdigit() and len(digits) == 4
+        self._end(WebSocketClosed(int(digits), text) if is_code else WebSocketClosed(1006, reason))
 
     def _end(self, closed: WebSocketClosed) -> None:
         if self._closed is None:
             self._closed = closed
             self._wake()
+            self._session.wake_sender()
 
     def _wake(self) -> None:
         event, self._event = self._event, None
@@ -134,3 +157,8 @@ class WebSocket:
         """Raises WebSocketClosed where it is over."""
         if self._closed is not None:
             raise WebSocketClosed(self._closed.code, self._closed.reason)
+
+
+def is_sendable(code: int) -> bool:
+    """Whether a close frame may carry it (RFC 6455 §7.4, and the codes registered since)."""
+    return 1000 <= code <= 1003 or 1007 <= code <= 1014 or 3000 <= code <= 4999

@@ -21,24 +21,26 @@ class FakeLink:
         self.window = window
         self.own_window = own_window
         self.sent: list[tuple[bytes, bytes]] = []
-        self.completed = 0
-        self.messages = 0
+        self.messages = self.completed = 0
+        self.is_full = self.is_draining = False
+        self.sessions: dict[bytes, Session] = {}
 
     def knows(self, word: str) -> bool:
         return word in self.words
 
     def send(self, sid: bytes, type: bytes, body: Buffer) -> None:
-        self.send_pairs(sid, ((type, body),))
+        self._send(sid, ((type, body),))
 
-    def send_pairs(self, sid: bytes, pairs: Sequence[tuple[bytes, Buffer]]) -> None:
+    def send_response(self, sid: bytes, head: bytes, body: Buffer) -> None:
+        self.completed += 1
+        self._send(sid, ((b"headers", head), (b"body", body)) if body else ((b"headers", head),))
+
+    def _send(self, sid: bytes, pairs: Sequence[tuple[bytes, Buffer]]) -> None:
         assert sid == SID
         self.messages += 1
         self.sent += [(type, bytes(body)) for type, body in pairs]
 
     async def until_room(self) -> None: ...
-
-    def response_complete(self, session: Session) -> None:
-        self.completed += 1
 
     def take_sent(self) -> list[tuple[bytes, bytes]]:
         taken, self.sent = self.sent, []

@@ -63,6 +63,8 @@ def test_it_announces_itself_and_uses_what_is_in_force(server: FakeServer) -> No
 def test_a_stop_asks_to_drain_and_waits_for_the_answer(server: FakeServer) -> None:
     with running(Node(server.endpoint, "app", hello)) as stop:
         server.receive()
+        server.send(b"", b"ping", b"exchange")
+        server.receive()
         stop()
         assert server.receive() == [b"", b"drain", b""]
         server.send(SID, b"uwsgi", HEAD)

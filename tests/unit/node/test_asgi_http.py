@@ -221,7 +221,7 @@ def test_send_waits_for_the_client() -> None:
     async def step(session: Session) -> None:
         for number in range(1, 3):
             assert sent == [*range(number)]
-            session.allowance.add(2)
+            session.credit_received(2)
             await anyio.wait_all_tasks_blocked()
 
     call(application, FakeLink(window=2), step=step)

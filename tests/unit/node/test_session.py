@@ -20,12 +20,15 @@ def test_a_whole_response() -> None:
     async def test() -> None:
         link = FakeLink()
         session = session_of(link)
-        await session.respond(200, [("X-A", "1"), ("content-length", "99")], "h\u00e9")
+        await session.respond(200, [("X-A", "1"), ("content-length", "3")], "h\u00e9")
         (_, head), body = link.sent
         assert head == b"HTTP/1.1 200 OK\r\nX-A: 1\r\ncontent-length: 3\r\n\r\n"
-        assert body == (b"body", "h\u00e9".encode()) and session.is_complete and link.completed == 1
+        assert body == (b"body", "h\u00e9".encode()) and session.is_complete
         with pytest.raises(NodeUsageError):
             await session.respond()
+        session = session_of(link)
+        with pytest.raises(NodeUsageError, match="3 bytes, Content-Length says 99"):
+            await session.respond(200, [("content-length", "99")], "abc")
 
     run(test)
 
@@ -97,7 +100,7 @@ def test_the_body_in_pieces() -> None:
         session.body_received(b"ab")
         session.body_received(memoryview(b"cde"))
         assert await session.body() == b"abcde" and session.is_body_read
-        assert link.sent == [(b"credit", b"2"), (b"credit", b"3")]
+        assert link.sent == [(b"credit", b"5")]  # small pieces are put together
         session = session_of(link, request("POST", "/", "Transfer-Encoding: chunked"))
         async with anyio.create_task_group() as tasks:
             pieces: list[bytes] = []

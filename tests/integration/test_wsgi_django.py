@@ -18,9 +18,9 @@ STYLE = "/static/admin/css/base.css"
 HIDDEN = [
     (r'name="csrfmiddlewaretoken" value="\w+"', "TOKEN"),
     (r"csrftoken=\w+", "csrftoken=..."),
+    (r'messages="?[^;]+', "messages=..."),  # signed with the time
     (r"sessionid=\w+", "sessionid=..."),
     (r"expires=[^;]+", "expires=..."),
-    (r'"expires", "[^"]+"', ""),
     (r'data-[a-z-]+="\d+"|<td class="[^"]*date[^"]*">.*?</td>|\d\d:\d\d:\d\d|\d+ (minute|second)s?', "WHEN"),
 ]
 

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
+import logging
 import threading
+import time
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from blastbeat.events import Buffer
 from blastbeat.node.errors import ClientGone, Disconnected
-from blastbeat.node.session import Session
+from blastbeat.node.session import MAX_PIECE, Session
+
+log = logging.getLogger(__name__)
 
 RESPONSE_BUFFER = 1024 * 1024
 """Bytes of one response that may wait for its client before the thread that makes it waits too."""
@@ -22,6 +27,11 @@ RESPONSE_BUFFERS = 64 * 1024 * 1024
 """Bytes of all responses. While there are more, a response may hold SMALL_BUFFER."""
 
 SMALL_BUFFER = 64 * 1024
+
+HELD_SECONDS = 30.0
+"""A client that takes nothing for so long loses its thread, if another request waits for one."""
+
+LOOK_AGAIN = 1.0  # seconds
 
 
 @dataclass(slots=True)
@@ -48,12 +58,23 @@ class Budget:
 
 
 class Channel:
-    """Made by the loop. Once it is closed whatever the thread asks for raises ClientGone."""
+    """Made by the loop. Once it is closed whatever the thread asks for raises ClientGone. `is_short`: whether
+    requests wait for a thread."""
 
-    def __init__(self, session: Session, budget: Budget) -> None:
+    def __init__(
+        self,
+        session: Session,
+        budget: Budget,
+        is_short: Callable[[], bool] = lambda: False,
+        *,
+        held_seconds: float = HELD_SECONDS,
+    ) -> None:
         self._loop = asyncio.get_running_loop()
         self._session = session
         self._budget = budget
+        self._is_short = is_short
+        self._held_seconds = held_seconds
+        self._continue: Callable[[], object] | None = None
         self._changed = threading.Condition(threading.Lock())
         self._pieces: deque[Piece] = deque()
         self._size = 0
@@ -70,8 +91,8 @@ class Channel:
         """Nobody waits for the response any more."""
         return self._is_closed or self._session.ended is not None
 
-    def put(self, piece: Piece) -> None:
-        """A piece goes on its way. Returns at once while there is room for more."""
+    def put(self, piece: Piece, *, waits: bool = True) -> None:
+        """A piece goes on its way. Returns at once while there is room for more, or without `waits`."""
         size = len(piece.data)
         with self._changed:
             if self.is_gone:
@@ -82,8 +103,23 @@ class Channel:
             self._budget.add(size)
         if waiter is not None and not self._tell_loop(waiter):
             raise ClientGone("the node has stopped")
-        if size:
+        if size and waits:
             self._wait_room(piece.is_last)
+
+    def has_room(self, is_last: bool = False) -> bool:
+        """What is complete is in memory already: that is no reason to wait unless it gets scarce."""
+        if self._budget.used > RESPONSE_BUFFERS:
+            return self._size <= SMALL_BUFFER
+        return is_last or self._size <= RESPONSE_BUFFER
+
+    def when_room(self, function: Callable[[], object]) -> None:
+        """The thread goes; `function`, which must not block, is called as soon as there is room, or nobody
+        waits any more."""
+        with self._changed:
+            if not (self._is_closed or self.has_room()):
+                self._continue = function
+                return
+        function()
 
     def finish(self) -> None:
         """The thread is done with the exchange."""
@@ -94,15 +130,28 @@ class Channel:
             self._tell_loop(waiter)
 
     def _wait_room(self, is_last: bool) -> None:
-        """What is complete is in memory already, and holds its thread only where that gets scarce."""
+        taken_at, size = time.monotonic(), self._size
         with self._changed:
-            while not self._is_closed:
-                is_scarce = self._budget.used > RESPONSE_BUFFERS
-                if self._size <= SMALL_BUFFER or not is_scarce and (is_last or self._size <= RESPONSE_BUFFER):
-                    return
-                self._changed.wait()
-        if not is_last:
-            raise ClientGone("the client has left")
+            while not (self._is_closed or self.has_room(is_last)):
+                self._changed.wait(min(LOOK_AGAIN, self._held_seconds))
+                now = time.monotonic()
+                if self._size < size:
+                    taken_at, size = now, self._size
+                elif now - taken_at >= self._held_seconds and self._is_short():
+                    self._give_up()
+                    break
+            if self._is_closed and not is_last:
+                raise ClientGone("the client has left")
+
+    def _give_up(self) -> None:
+        """Only what is idle may be taken from a slow client: the thread that another request waits for."""
+        request = self._session.request
+        log.warning("%s %s: cut, its client takes nothing and others wait", request.method, request.path)
+        self._is_closed = True
+        try:
+            self._loop.call_soon_threadsafe(self._session.abort, "the client is too slow")
+        except RuntimeError:
+            pass  # the loop has ended, and with it the session
 
     def read(self) -> Buffer:
         """The next piece of the request's body, empty at its end."""
@@ -128,13 +177,13 @@ class Channel:
     # ------------------------------------------------------------ the loop
 
     async def get(self) -> list[Piece]:
-        """Everything that was put, at least one piece; none once the thread is done."""
+        """Everything that was put, small pieces put together; none once the thread is done."""
         while True:
             with self._changed:
                 if self._pieces:
                     pieces = [*self._pieces]
                     self._pieces.clear()
-                    return pieces
+                    return _merged(pieces) if len(pieces) > 1 else pieces
                 if self._is_finished:
                     return []
                 self._waiter = waiter = self._loop.create_future()
@@ -146,6 +195,11 @@ class Channel:
         with self._changed:
             self._size -= size
             self._changed.notify_all()
+            function = None
+            if self._continue is not None and self._size <= RESPONSE_BUFFER // 2 and self.has_room():
+                function, self._continue = self._continue, None
+        if function is not None:
+            function()
 
     def close(self) -> None:
         """The exchange is over for this side."""
@@ -155,7 +209,10 @@ class Channel:
             left, self._size = self._size, 0
             self._pieces.clear()
             self._changed.notify_all()
+            function, self._continue = self._continue, None
         self._budget.add(-left)
+        if function is not None:
+            function()
         if self._reading is not None:
             self._reading.cancel()
         if asked is not None:
@@ -192,3 +249,20 @@ class Channel:
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
+
+
+def _merged(pieces: list[Piece]) -> list[Piece]:
+    """What an application made in many small blocks goes in fewer messages, if it waits anyway."""
+    groups: list[list[Piece]] = []
+    size = 0
+    for piece in pieces:
+        if groups and not piece.is_failed and size + len(piece.data) <= MAX_PIECE:
+            groups[-1].append(piece)
+        else:
+            groups.append([piece])
+            size = 0
+        size += len(piece.data)
+    return [
+        Piece(group[0].head, b"".join(piece.data for piece in group), group[-1].is_last, group[-1].is_failed)
+        for group in groups
+    ]

@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import io
 import logging
+from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from wsgiref.types import WSGIApplication
 from wsgiref.util import FileWrapper
@@ -14,7 +16,7 @@ from wsgiref.util import FileWrapper
 from blastbeat.node.errors import ClientGone, Disconnected
 from blastbeat.node.head import has_length
 from blastbeat.node.session import MAX_PIECE, Session
-from blastbeat.node.wsgi.channel import Budget, Channel, Piece
+from blastbeat.node.wsgi.channel import HELD_SECONDS, Budget, Channel, Piece
 from blastbeat.node.wsgi.environ import build_environ
 from blastbeat.node.wsgi.pool import ThreadPool
 from blastbeat.node.wsgi.response import Response, is_about_client
@@ -37,19 +39,32 @@ def wsgi_handler(
     threads: int = DEFAULT_THREADS,
     root_path: str = "",
     backlog: int = DEFAULT_BACKLOG,
+    held_seconds: float = HELD_SECONDS,
 ) -> WsgiHandler:
     """`threads`: requests that run at once; `backlog`: those that wait for a thread, what is beyond goes to
-    another instance. `root_path`: where the application is mounted (SCRIPT_NAME)."""
-    return WsgiHandler(application, threads=threads, root_path=root_path, backlog=backlog)
+    another instance. `root_path`: where the application is mounted (SCRIPT_NAME). `held_seconds`: how long a
+    client that takes nothing may hold a thread while others wait for one."""
+    return WsgiHandler(
+        application, threads=threads, root_path=root_path, backlog=backlog, held_seconds=held_seconds
+    )
 
 
 class WsgiHandler:
     """What `wsgi_handler` makes: called with each session. `close` it when the node has stopped."""
 
-    def __init__(self, application: WSGIApplication, *, threads: int, root_path: str, backlog: int) -> None:
-        self._application = application
+    def __init__(
+        self,
+        application: WSGIApplication,
+        *,
+        threads: int,
+        root_path: str,
+        backlog: int,
+        held_seconds: float,
+    ) -> None:
+        self.application = application
         self._root_path = root_path.rstrip("/").encode()
         self._budget = Budget()
+        self._held_seconds = held_seconds
         self.pool = ThreadPool(threads, backlog)
         self._same_for_all: dict[str, Any] = {
             "wsgi.version": (1, 0),
@@ -65,7 +80,7 @@ class WsgiHandler:
             text = "This application is served by WSGI, which knows no WebSockets.\n"
             await session.websocket.reject(400, [_TEXT], text)
             return
-        channel = Channel(session, self._budget)
+        channel = Channel(session, self._budget, self._is_short, held_seconds=self._held_seconds)
         if not self.pool.submit(_Call(self, session, channel).run):
             await self._send_away(session)
             return
@@ -83,6 +98,9 @@ class WsgiHandler:
     def close(self, timeout: float = 0.0) -> int:
         """Waits up to `timeout` seconds for threads at work; the number of those that still are. Blocks."""
         return self.pool.close(timeout)
+
+    def _is_short(self) -> bool:
+        return self.pool.waiting > 0
 
     async def _send_away(self, session: Session) -> None:
         """Too many requests wait here already. A body that the server may not have kept would make another
@@ -102,42 +120,54 @@ class WsgiHandler:
         environ["wsgi.errors"] = errors
         return environ
 
-    def serve(self, session: Session, channel: Channel) -> None:
-        """In a thread: the whole of one request, and nothing it raises gets out."""
-        request = session.request
-        about = f"{request.method} {request.path}"
-        response, errors = Response(channel, request.method, about), ErrorStream(about)
-        try:
-            response.run(self._application, self.environ(session, channel, errors))
-        except ClientGone:
-            log.debug("%s: the client has left", about)
-        except BaseException as error:  # SystemExit too: one request does not end the process
-            if not (channel.is_gone and is_about_client(error)):
-                log.exception("the application failed: %s", about)
-            try:
-                response.fail()
-            except ClientGone:
-                pass
-        finally:
-            errors.close()
-
 
 class _Call:
-    """One request for a thread."""
+    """One request in a thread, or several after each other: nothing it raises gets out."""
 
-    __slots__ = ("_channel", "_handler", "_session")
+    __slots__ = ("_about", "_channel", "_errors", "_handler", "_response", "_session")
 
     def __init__(self, handler: WsgiHandler, session: Session, channel: Channel) -> None:
+        request = session.request
         self._handler = handler
         self._session = session
         self._channel = channel
+        self._about = about = f"{request.method} {request.path}"
+        self._errors = ErrorStream(about)
+        self._response = Response(channel, request.method, about)
 
     def run(self) -> None:
+        """From the beginning, unless the client left while it waited."""
+        if self._channel.is_gone:
+            self._finish()
+        else:
+            self._work(self._begin)
+
+    def _begin(self) -> bool:
+        environ = self._handler.environ(self._session, self._channel, self._errors)
+        return self._response.run(self._handler.application, environ)
+
+    def _go_on(self) -> None:
+        self._work(self._response.go_on)
+
+    def _work(self, function: Callable[[], bool]) -> None:
+        is_over = True
         try:
-            if not self._channel.is_gone:  # it may have left while it waited
-                self._handler.serve(self._session, self._channel)
-        finally:
-            self._channel.finish()
+            is_over = function()
+        except ClientGone:
+            log.debug("%s: the client has left", self._about)
+        except BaseException as error:  # SystemExit too: one request does not end the process
+            if not (self._channel.is_gone and is_about_client(error)):
+                log.exception("the application failed: %s", self._about)
+            with suppress(ClientGone):
+                self._response.fail()
+        if is_over:
+            self._finish()
+        else:
+            self._channel.when_room(lambda: self._handler.pool.submit(self._go_on, is_continued=True))
+
+    def _finish(self) -> None:
+        self._errors.close()
+        self._channel.finish()
 
 
 async def _send_piece(session: Session, channel: Channel, piece: Piece) -> None:

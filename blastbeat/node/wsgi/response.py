@@ -8,9 +8,11 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Callable, Iterable
+from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias
 from wsgiref.types import WSGIApplication
+from wsgiref.util import FileWrapper
 
 from blastbeat.node.errors import ClientGone, NodeUsageError
 from blastbeat.node.head import declared_length, format_head, with_length
@@ -19,6 +21,9 @@ from blastbeat.node.wsgi.channel import Piece
 log = logging.getLogger(__name__)
 
 ExcInfo: TypeAlias = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None]
+
+FILE_BLOCK = 128 * 1024
+"""Bytes of a file that are read at once."""
 
 _STATUS = re.compile(r"([2-5][0-9]{2})(?: ([\t\x20-\x7e\x80-\xff]*))?")  # RFC 9112 §4
 _BODYLESS = (b"204", b"304")
@@ -31,7 +36,9 @@ HOP_BY_HOP = frozenset(
 
 
 class Sink(Protocol):
-    def put(self, piece: Piece, /) -> None: ...
+    def put(self, piece: Piece, /, *, waits: bool = True) -> None: ...
+
+    def has_room(self) -> bool: ...
 
 
 class Response:
@@ -46,6 +53,7 @@ class Response:
         "_is_longer",
         "_is_sent",
         "_left",
+        "_result",
     )
 
     def __init__(self, channel: Sink, method: str, about: str) -> None:
@@ -56,6 +64,7 @@ class Response:
         self._is_sent = False
         self._is_complete = False
         self._is_longer = False
+        self._result: Any = None
         self._left: int | None = None  # bytes that are declared and have not come yet
 
     # ------------------------------------------------------------ what the application calls
@@ -82,16 +91,36 @@ class Response:
 
     # ------------------------------------------------------------ the call
 
-    def run(self, application: WSGIApplication, environ: dict[str, Any]) -> None:
-        """Raises what the application raises, and ClientGone; its iterable is closed in any case, once."""
-        result: Iterable[bytes] | None = None
-        try:
-            result = application(environ, self.start_response)
+    def run(self, application: WSGIApplication, environ: dict[str, Any]) -> bool:
+        """False: there is no room for more of a file; `go_on` when there is. Raises what the application
+        raises, and ClientGone. Its iterable is closed in any case, once."""
+        self._result = result = application(environ, self.start_response)
+        if type(result) is FileWrapper:
+            return self.go_on()
+        with self._closing():
             self._iterate(result)
-        finally:
-            close = getattr(result, "close", None)
-            if close is not None:
-                close()
+        return True
+
+    def go_on(self) -> bool:
+        """As `run`. A file knows no threads: while its client is slow it holds none."""
+        with self._closing() as closing:
+            while data := self._result.filelike.read(FILE_BLOCK):
+                is_wanted = not self._is_complete
+                self._deliver(data, waits=False)
+                if not is_wanted:
+                    break
+                if not self._channel.has_room():
+                    closing.pop_all()
+                    return False
+            self._end()
+        return True
+
+    def _closing(self) -> ExitStack:
+        stack = ExitStack()
+        close = getattr(self._result, "close", None)
+        if close is not None:
+            stack.callback(close)
+        return stack
 
     def fail(self) -> None:
         """The application raised."""
@@ -118,6 +147,9 @@ class Response:
             self._deliver(data, is_end=is_single)
             if not is_wanted:
                 return  # else what stands behind the last `yield` runs too
+        self._end()
+
+    def _end(self) -> None:
         if not self._is_complete:
             if self._left and not self._is_bodyless:
                 raise NodeUsageError(f"the response is {self._left} bytes shorter than its Content-Length")
@@ -127,7 +159,7 @@ class Response:
     def _is_bodyless(self) -> bool:
         return self._is_head_request or self._head is not None and self._head[9:12] in _BODYLESS
 
-    def _deliver(self, data: bytes, is_end: bool = False) -> None:
+    def _deliver(self, data: bytes, *, is_end: bool = False, waits: bool = True) -> None:
         head = self._head
         if head is None:
             raise NodeUsageError("the application did not call start_response before the body")
@@ -154,7 +186,7 @@ class Response:
         piece = Piece(None if self._is_sent else head, data, is_last)
         self._is_sent = True
         self._is_complete = is_last
-        self._channel.put(piece)
+        self._channel.put(piece, waits=waits)
 
     def _cut(self, data: bytes) -> None:
         """More than was declared."""

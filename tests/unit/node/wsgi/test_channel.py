@@ -11,7 +11,7 @@ import anyio.lowlevel
 import pytest
 
 from blastbeat.node.errors import ClientGone
-from blastbeat.node.session import Session
+from blastbeat.node.session import MAX_PIECE, Session
 from blastbeat.node.wsgi.channel import (
     RESPONSE_BUFFER,
     RESPONSE_BUFFERS,
@@ -66,12 +66,13 @@ def run(test: Callable[[Session, Channel, Budget], Coroutine[Any, Any, None]], *
 def test_pieces_come_in_order() -> None:
     async def test(session: Session, channel: Channel, budget: Budget) -> None:
         side = Side(lambda: put_all(channel, [b"%d" % number for number in range(100)]))
-        got: list[bytes] = []
-        while len(got) < 100:
-            got += [piece.data for piece in await channel.get()]
-        assert got == [b"%d" % number for number in range(100)]
+        expected = b"".join(b"%d" % number for number in range(100))
+        got = b""
+        while len(got) < len(expected):
+            got += b"".join([piece.data for piece in await channel.get()])
+        assert got == expected
         await side.join()
-        assert budget.used == sum(map(len, got))
+        assert budget.used == len(got)
 
     run(test)
 
@@ -81,8 +82,8 @@ def test_a_thread_waits_while_its_client_does_not_keep_up() -> None:
         half = bytes(RESPONSE_BUFFER // 2)
         side = Side(lambda: put_all(channel, [half] * 3))
         got = 0
-        while got < 3:
-            got += len(await channel.get())
+        while got < 3 * len(half):
+            got += sum(len(piece.data) for piece in await channel.get())
         assert not side.returned.is_set()  # the third is over the bound
         channel.sent(len(half))
         await side.join()
@@ -121,6 +122,73 @@ def test_a_client_that_has_left(is_ended: bool) -> None:
         assert isinstance(await waiting.join(), ClientGone)
         assert isinstance(await Side(lambda: channel.put(Piece(None, b"a"))).join(), ClientGone)
         assert isinstance(await Side(channel.read).join(), ClientGone)
+
+    run(test)
+
+
+def test_small_pieces_that_wait_go_together() -> None:
+    async def test(session: Session, channel: Channel, budget: Budget) -> None:
+        def put() -> None:
+            channel.put(Piece(b"head", b"a"))
+            channel.put(Piece(None, b"b"))
+            channel.put(Piece(None, bytes(MAX_PIECE)))
+            channel.put(Piece(None, b"c", is_last=True))
+            channel.put(Piece(None, is_failed=True))
+
+        await Side(put).join()
+        assert await channel.get() == [
+            Piece(b"head", b"ab"),
+            Piece(None, bytes(MAX_PIECE)),
+            Piece(None, b"c", is_last=True),
+            Piece(None, is_failed=True),
+        ]
+
+    run(test)
+
+
+def test_a_client_that_takes_nothing_loses_its_thread_only_to_others(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    async def main() -> None:
+        link = FakeLink()
+        session, others = session_of(link, request("GET", "/big")), threading.Event()
+        asked = threading.Event()
+
+        def is_short() -> bool:
+            asked.set()
+            return others.is_set()
+
+        channel = Channel(session, Budget(), is_short, held_seconds=0.01)
+        side = Side(lambda: channel.put(Piece(b"head", bytes(RESPONSE_BUFFER + 1))))
+        await channel.get()
+        assert await anyio.to_thread.run_sync(asked.wait, 5)
+        assert not side.returned.is_set()
+        others.set()
+        assert isinstance(await side.join(), ClientGone)
+        await anyio.lowlevel.checkpoint()
+        assert link.sent == [(b"abort", b"the client is too slow")]
+        channel.close()
+
+    anyio.run(main)
+    assert "GET /big: cut, its client takes nothing and others wait" in caplog.text
+
+
+@pytest.mark.parametrize("is_left", [True, False])
+def test_what_goes_on_when_there_is_room(is_left: bool) -> None:
+    async def test(session: Session, channel: Channel, budget: Budget) -> None:
+        called = []
+        await Side(lambda: channel.put(Piece(None, bytes(RESPONSE_BUFFER + 1)), waits=False)).join()
+        assert not channel.has_room()
+        channel.when_room(lambda: called.append(1))
+        channel.sent(1)
+        assert called == [] and channel.has_room()  # only with room worth while
+        if is_left:
+            channel.close()
+        else:
+            channel.sent(RESPONSE_BUFFER // 2)
+        assert called == [1]
+        channel.when_room(lambda: called.append(2))
+        assert called == [1, 2]
 
     run(test)
 

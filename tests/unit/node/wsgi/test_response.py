@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
+from wsgiref.util import FileWrapper
 
 import pytest
 
@@ -22,10 +24,13 @@ class Sink:
         self.pieces: list[Piece] = []
         self._left = leave_after
 
-    def put(self, piece: Piece, /) -> None:
+    def put(self, piece: Piece, /, *, waits: bool = True) -> None:
         if len(self.pieces) == self._left:
             raise ClientGone
         self.pieces.append(piece)
+
+    def has_room(self) -> bool:
+        return len(self.pieces) % 2 == 0
 
     @property
     def data(self) -> list[bytes]:
@@ -128,6 +133,33 @@ def test_a_response_without_a_body(status: str, method: str, blocks: tuple[bytes
 def test_a_head_request_keeps_the_declared_length(body: Any) -> None:
     (piece,) = call(answering(body, ("Content-Length", "7")), method="HEAD").pieces
     assert piece.head is not None and b"\r\ncontent-length: 7\r\n" in piece.head
+
+
+@pytest.mark.parametrize("headers", [(), (("Content-Length", "400000"),)])
+def test_a_file_goes_on_when_there_is_room(headers: tuple[tuple[str, str], ...]) -> None:
+    class File(io.BytesIO):
+        closed_times = 0
+
+        def close(self) -> None:
+            self.closed_times += 1
+            super().close()
+
+    file, sink = File(bytes(400_000)), Sink()
+    response = Response(sink, "GET", "GET /")
+    assert not response.run(answering(FileWrapper(file), *headers), {})
+    assert len(sink.pieces) == 1 and file.closed_times == 0
+    assert not response.go_on()
+    assert response.go_on()
+    assert b"".join(sink.data) == bytes(400_000) and sink.pieces[-1].is_last and file.closed_times == 1
+
+
+def test_a_file_is_closed_when_its_client_has_left() -> None:
+    file, sink = io.BytesIO(bytes(400_000)), Sink(1)
+    response = Response(sink, "GET", "GET /")
+    assert not response.run(answering(FileWrapper(file)), {})
+    with pytest.raises(ClientGone):
+        response.go_on()
+    assert file.closed
 
 
 def test_write() -> None:

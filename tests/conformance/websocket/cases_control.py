@@ -14,6 +14,7 @@ CASES: dict[str, Case] = {
     "ping with bytes": good(frame(PING, b"\x00\xff\xfe\xfd"), ("ping", b"\x00\xff\xfe\xfd")),
     "ping of 125": good(frame(PING, b"\xfe" * 125), ("ping", b"\xfe" * 125)),
     "ping of 126": bad(1002, frame(PING, b"\xfe" * 126)),
+    "pong nobody asked for": good(frame(PONG), ("pong", b"")),
     "pong nobody asked for, then a ping": good(
         frame(PONG, b"x") + frame(PING, b"y"), ("pong", b"x"), ("ping", b"y")
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.conformance.websocket.case import Case, bad, good
-from tests.helpers.websocket_frames import CONTINUATION, PING, PONG, TEXT, frame
+from tests.helpers.websocket_frames import BINARY, CONTINUATION, PING, PONG, TEXT, frame
 
 _FIRST = frame(TEXT, b"one", fin=False)
 _MORE = frame(CONTINUATION, b"two", fin=False)
@@ -24,6 +24,10 @@ CASES: dict[str, Case] = {
     "empty ones": good(
         frame(TEXT, fin=False) + frame(CONTINUATION, fin=False) + frame(CONTINUATION), ("text", b"")
     ),
+    "text between empty ones": good(
+        frame(TEXT, fin=False) + frame(CONTINUATION, b"x", fin=False) + frame(CONTINUATION), ("text", b"x")
+    ),
+    "binary within text": bad(1002, _FIRST + frame(BINARY, b"x")),
     "continuation of nothing, last": bad(1002, _LAST + frame(TEXT, b"x")),
     "continuation of nothing, more": bad(1002, _MORE + frame(TEXT, b"x")),
     "continuation after the last": bad(1002, _FIRST + _LAST + _LAST, ("text", b"onethree")),

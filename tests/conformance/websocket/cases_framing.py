@@ -23,5 +23,7 @@ CASES: dict[str, Case] = {
     "2^64-1 announced": bad(1002, frame_header(BINARY, (1 << 64) - 1)),
     "125 in 16 bits": bad(1002, frame(TEXT, b"*" * 125, length_bytes=2)),
     "65535 in 64 bits": bad(1002, frame(TEXT, b"*" * 65535, length_bytes=8)),
+    "5 in 64 bits": bad(1002, frame(TEXT, b"hello", length_bytes=8)),
+    "a mask of zeros": good(frame(TEXT, b"hello", mask=b"\0\0\0\0"), ("text", b"hello")),
     "not masked": bad(1002, frame(TEXT, b"*", mask=None)),
 }

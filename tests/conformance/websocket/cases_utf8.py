@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import codecs
+
 from tests.conformance.websocket.case import Case, bad, good
 from tests.helpers.websocket_frames import BINARY, TEXT, fragments, frame
 
@@ -20,7 +22,15 @@ GOOD = {
     "behind surrogates": b"\xee\x80\x80",
     "no character": b"\xef\xb7\x90\xf0\x9f\xbf\xbe",
     "NUL": b"\x00",
+    "latin": "Hello-µ@ßöäüàá-UTF-8!!".encode(),
+    **{f"U+{point:X}": chr(point).encode() for point in (0xFFFD, 0xFFFE, 0xFFFF, 0x1FFFE, 0x8FFFF)},
 }
+_FURTHER = """
+    c020c120df20 e020ef20 f020f720 fefeffff c1bf e09fbf f08fbfbf e08080 f0808080 edadbf edae80
+    edafbf edb080 edafbfedbfbf f7bfbfbf fbbfbfbfbf fdbfbfbfbfbf e0a0 efbf f09080 f48fbf
+""".split()
+"""More of the kinds below, in hexadecimal."""
+
 BAD = {
     "lone continuation": b"\x80",
     "continuations": b"\xbf\x80\xbf",
@@ -39,11 +49,21 @@ BAD = {
     "high surrogate": b"\xed\xa0\x80",
     "low surrogate": b"\xed\xbf\xbf",
     "pair of surrogates": b"\xed\xa0\x80\xed\xb0\x80",
+    **{word: bytes.fromhex(word) for word in _FURTHER},
 }
 
 
 def _bytewise(data: bytes) -> bytes:
     return b"".join(fragments(TEXT, [data[at : at + 1] for at in range(len(data))]))
+
+
+def _is_begun(data: bytes) -> bool:
+    """It may yet become good, unless the message ends."""
+    try:
+        codecs.getincrementaldecoder("utf-8")().decode(data)
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 CASES: dict[str, Case] = {
@@ -52,6 +72,11 @@ CASES: dict[str, Case] = {
     **{f"bad: {name}": bad(1007, frame(TEXT, _KOSME + text)) for name, text in BAD.items()},
     **{f"bad: {name}, byte by byte": bad(1007, _bytewise(_KOSME + text)) for name, text in BAD.items()},
     **{f"binary: {name}": good(frame(BINARY, text), ("binary", text)) for name, text in BAD.items()},
+    **{
+        f"at once: {name}": bad(1007, frame(TEXT, _KOSME + text + b"rest of it")[:-10])
+        for name, text in BAD.items()
+        if not _is_begun(text)
+    },
     "at once: in a frame that is not whole": bad(1007, frame(TEXT, _KOSME + b"\xff" + b"." * 99)[:-60]),
     "at once: in a fragment, more to come": bad(1007, frame(TEXT, _KOSME + b"\xf4\x90", fin=False)),
 }

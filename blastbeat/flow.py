@@ -33,8 +33,9 @@ class Upload:
         self._share = share
         self._credit = instance.credit  # what this session began with, whatever the node announces later
         self._window = instance.credit or None  # None: the node announced no credit
-        # Only what one read of the client brought: then it is paused.
-        self._waiting: deque[tuple[bytes, Buffer]] = deque()
+        # Only what one read of the client brought: then it is paused. An empty deque takes 760 bytes, and
+        # most sessions never need one.
+        self._waiting: deque[tuple[bytes, Buffer]] | None = None
         self.is_held = False
 
     def data(self, data: Buffer) -> None:
@@ -48,6 +49,8 @@ class Upload:
             return
         if self._window is not None and len(data):
             if self._window <= 0:
+                if self._waiting is None:
+                    self._waiting = deque()
                 self._waiting.append((type, data))
                 self._hold()
                 return
@@ -63,12 +66,15 @@ class Upload:
         if self._window is None:
             return
         self._window = min(self._window + amount, self._credit)
-        while self._waiting and (self._window > 0 or not len(self._waiting[0][1])):
-            type, data = self._waiting.popleft()
+        waiting = self._waiting
+        while waiting and (self._window > 0 or not len(waiting[0][1])):
+            type, data = waiting.popleft()
             self._window -= len(data)
             self._instance.router.send(self._instance, self._sid, type, data)
-        if not self._waiting and not self._is_over_share():
-            self._release()
+        if not waiting:
+            self._waiting = None
+            if not self._is_over_share():
+                self._release()
 
     def crowded(self) -> None:
         """The instance's queue as a whole is over its bound: everybody waits until `writable`."""
@@ -81,7 +87,8 @@ class Upload:
 
     def end(self, reason: bytes) -> None:
         """The session is over: nothing else follows, and what was queued is discarded."""
-        self._waiting.clear()
+        if self._waiting is not None:
+            self._waiting.clear()
         self._instance.router.send(self._instance, self._sid, b"end", reason)
         self._release()
 

@@ -1,8 +1,8 @@
 """What a row of the tables in `cases_*.py` is: frames of a client, and what must come of them.
 
 How to use the tables: each module has `CASES`, names to rows. On driver level feed `data` to gate and driver
-(`test_websocket_cases.py`). End to end (`test_echoed_cases.py`) a node echoes it: `told` are then the messages
-that come back, with a pong for each ping; `code` is the close code the server sends: the client's own where
+(`test_websocket_cases.py`). End to end (`test_echoed_cases.py`) a node echoes it: `told` are then what
+comes back, with a pong for each ping; `code` is the close code the server sends: the client's own where
 the case ends with a good close frame, None where the WebSocket stays open. The classes are those of the
 Autobahn test suite; the cases are our own.
 """

@@ -14,6 +14,7 @@ from blastbeat.interfaces import InstanceView, Options
 from blastbeat.outbox import Outbox
 
 NEVER = float("-inf")
+PINGED_EVERY = 2  # ping periods, also while it speaks
 
 
 class Outcome(Enum):
@@ -175,6 +176,13 @@ class Instance:
         the next message would be queued behind nothing, and no handshake can wait in a queue (§3)."""
         self.is_gone = False
         self.is_blocked = bool(self.outbox) or self.unreachable_since is not None
+        self.pinged_at = max(self.pinged_at, self.heard_at)  # from here on the periods count
+
+    def is_ping_due(self, now: float, period: float) -> bool:
+        """After a `period` in which it was neither heard nor pinged. One that speaks all the time is pinged
+        too: where its clients are quiet it hears nothing else, and after three would think itself lost."""
+        quiet = now - max(self.heard_at, self.pinged_at)
+        return quiet >= period or now - self.pinged_at >= PINGED_EVERY * period
 
     def set_options(self, options: Options) -> None:
         """What is configured of its node has changed."""

@@ -223,7 +223,7 @@ class NodeTable:
                 self._forget(instance, now)
                 continue
             since = instance.unreachable_since
-            if since is not None or now - max(instance.heard_at, instance.pinged_at) >= self.ping_freq:
+            if since is not None or instance.is_ping_due(now, self.ping_freq):
                 self._ping(instance, now)
             if since is not None and instance.unreachable_since is not None:
                 if now - since >= self._roster.grace(instance.node):

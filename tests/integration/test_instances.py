@@ -34,6 +34,27 @@ def test_instance_words(stage: Stage, word: str) -> None:
     stage.exchange(stage.node(f"app/{word}"), stage.client())
 
 
+@pytest.mark.parametrize("name", ["app", "app/1"])
+def test_a_node_that_speaks_all_the_time_is_pinged(stage: Stage, name: str) -> None:
+    """A stream to a client that says nothing: only a ping tells its node that the server has not lost it."""
+    stage.serve({"ping-freq": 0.1})
+    node, client = stage.node(name), stage.client()
+    client.get()
+    sid = node.expect_request().sid
+    node.send(sid, "headers", head("200 OK"))
+    client.read_head()
+    pinged = node.pinged
+    for _ in range(400):
+        node.send(sid, "chunk", b"more")
+        assert client.read_chunk() == b"more"
+        assert node.maybe_receive(0.005) is None
+        if node.pinged >= pinged + 3:
+            break
+    assert node.pinged >= pinged + 3
+    node.send(sid, "chunk")
+    assert client.read_chunk() == b""
+
+
 def test_spawn_once(stage: Stage) -> None:
     """To each instance when the server first hears of it, not again when it reconnects."""
     stage.serve({"ping-freq": 0.1}, {"node-grace": 30})

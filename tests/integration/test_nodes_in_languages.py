@@ -75,6 +75,8 @@ def test_requests_of_all_kinds_on_one_connection(stage: Stage, command: list[str
         assert client.read_response().body == b"hel\0o world"
         client.post(b"")
         assert client.read_response().body == b"hello from app\n"
+        client.get(headers=[("Connection", "Upgrade"), ("Upgrade", "h2c")])  # no handshake of a WebSocket
+        assert client.read_response().body == b"hello from app\n"
 
         client.get("/stream")
         streamed = client.read_response()

@@ -44,9 +44,8 @@ class ApplicationThread(NodeThread):
 class Pair:
     """Both of them: `ours` and `theirs` are base URLs without a scheme."""
 
-    def __init__(self, server: RunningServer, node: NodeThread, theirs: int) -> None:
+    def __init__(self, server: RunningServer, theirs: int) -> None:
         self.server = server
-        self.node = node
         self.ours = f"127.0.0.1:{server.port}"
         self.theirs = f"127.0.0.1:{theirs}"
 
@@ -92,7 +91,7 @@ def serving_twice(application: Application, folder: Path) -> Iterator[Pair]:
         server = stage.serve()
         node = stack.enter_context(ApplicationThread(server.endpoint, application))
         node.wait_up(server)
-        yield Pair(server, node, stack.enter_context(uvicorn_thread(application)))
+        yield Pair(server, stack.enter_context(uvicorn_thread(application)))
 
 
 @contextlib.contextmanager

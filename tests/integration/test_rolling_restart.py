@@ -1,4 +1,4 @@
-"""An application is restarted under load and no request fails. Many more: bench/rolling_restart.py, `make soak`."""
+"""An application is restarted under load and no request fails. Many more requests: `make soak`."""
 
 from __future__ import annotations
 

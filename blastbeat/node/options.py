@@ -75,6 +75,7 @@ class Settings:
     lifespan: str = "auto"
     workers: int = 1
     threads: int = 8
+    backlog: int = 1024
     max_requests: int = 0
     credit: int = 256 * 1024
     silence: float = 15.0
@@ -178,6 +179,16 @@ OPTIONS = (
         "As many requests as one worker works on at a time. An ASGI application does not look at it.",
         minimum=1,
         maximum=1000,
+    ),
+    Option(
+        "backlog",
+        "count",
+        "N",
+        "requests of each worker that may wait for a thread of a WSGI application",
+        "What is beyond goes to another instance, or is answered 503. Fewer where waiting is worse than "
+        "being refused.",
+        minimum=0,
+        maximum=100_000,
     ),
     Option(
         "max-requests",

@@ -88,7 +88,10 @@ class Runner:
             from blastbeat.node.wsgi import wsgi_handler
 
             handler = self._wsgi = wsgi_handler(
-                self._application, threads=settings.threads, root_path=settings.root_path
+                self._application,
+                threads=settings.threads,
+                backlog=settings.backlog,
+                root_path=settings.root_path,
             )
         return self._counting(handler) if settings.max_requests else handler
 

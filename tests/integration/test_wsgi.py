@@ -220,7 +220,7 @@ def test_a_thread_that_hangs_is_left_behind(stage: Stage) -> None:
         client = stage.client()
         client.get("/")
         assert begun.wait(5)
-    assert handler.close() == 1
+    assert handler.close(0.0) == 1
     assert client.read_response().status == 502
     hang.set()
     assert handler.close(5.0) == 0

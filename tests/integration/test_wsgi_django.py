@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import sys
 from pathlib import Path
 from typing import cast
 from wsgiref.types import WSGIApplication
@@ -11,6 +12,8 @@ from wsgiref.types import WSGIApplication
 import httpx
 import pytest
 
+from tests.helpers.printing import PrintingProcess
+from tests.helpers.source_tree import ROOT
 from tests.helpers.stage import Stage
 from tests.helpers.wsgi_servers import Shown, behind_blastbeat, behind_wsgiref, client_of, shown
 
@@ -145,3 +148,33 @@ def test_the_client_and_its_scheme_as_the_application_sees_them(
         with client_of(str(client.base_url)) as forger:
             forger.headers["Host"] = "evil.test"
             assert forger.get("/facts/").status_code == 404  # the server's, which has no such virtualhost
+
+
+def test_a_slow_download_holds_no_thread(stage: Stage, site: Path, application: WSGIApplication) -> None:
+    (site / "uploads").mkdir(exist_ok=True)
+    (site / "uploads" / "big.bin").write_bytes(bytes(20 * 1024 * 1024))
+    stage.serve()
+    with behind_blastbeat(stage, application, threads=1) as client:
+        slow = stage.client(receive_buffer=4096)
+        slow.get("/download/big.bin")
+        head = slow.read_head()
+        assert head["Content-Disposition"] == 'attachment; filename="big.bin"'
+        assert client.get("/notes/").status_code == 200
+        assert slow.read_exactly(int(head["Content-Length"])) == bytes(20 * 1024 * 1024)
+
+
+def test_a_project_served_by_one_command(stage: Stage, site: Path, application: WSGIApplication) -> None:
+    server = stage.serve()
+    command = [sys.executable, "-m", "blastbeat", "node", "tests.apps.django_site.wsgi:application"]
+    options = ["--connect", server.endpoint, "--name", "app", "--app-dir", str(ROOT), "--workers", "2"]
+    with PrintingProcess(["env", f"BLASTBEAT_TEST_FOLDER={site}", *command, *options]) as node:
+        node.wait_line("ready node app")
+        with client_of(f"http://127.0.0.1:{server.port}") as client:
+            login = form(client, "/admin/login/", username="admin", password="sesame", next="/admin/")
+            assert login.status_code == 302
+            assert "Site administration" in client.get("/admin/").text
+            assert client.get(STYLE).headers["Content-Type"] == "text/css"
+            assert client.get("/stream/3000").text.count("\n") == 3000
+            data = bytes(3_000_000)
+            assert client.post("/upload/", files={"file": ("a.bin", data)}).json()["size"] == len(data)
+            assert client.get("/download/a.bin").content == data

@@ -78,7 +78,7 @@ class Channel:
         self._changed = threading.Condition(threading.Lock())
         self._pieces: deque[Piece] = deque()
         self._size = 0
-        self._is_closed = False
+        self.is_closed = False
         self._is_finished = False
         self._waiter: asyncio.Future[None] | None = None
         self._reading: asyncio.Task[None] | None = None
@@ -89,7 +89,7 @@ class Channel:
     @property
     def is_gone(self) -> bool:
         """Nobody waits for the response any more."""
-        return self._is_closed or self._session.ended is not None
+        return self.is_closed or self._session.ended is not None
 
     def put(self, piece: Piece, *, waits: bool = True) -> None:
         """A piece goes on its way. Returns at once while there is room for more, or without `waits`."""
@@ -116,7 +116,7 @@ class Channel:
         """The thread goes; `function`, which must not block, is called as soon as there is room, or nobody
         waits any more."""
         with self._changed:
-            if not (self._is_closed or self.has_room()):
+            if not (self.is_closed or self.has_room()):
                 self._continue = function
                 return
         function()
@@ -132,7 +132,7 @@ class Channel:
     def _wait_room(self, is_last: bool) -> None:
         taken_at, size = time.monotonic(), self._size
         with self._changed:
-            while not (self._is_closed or self.has_room(is_last)):
+            while not (self.is_closed or self.has_room(is_last)):
                 self._changed.wait(min(LOOK_AGAIN, self._held_seconds))
                 now = time.monotonic()
                 if self._size < size:
@@ -140,14 +140,14 @@ class Channel:
                 elif now - taken_at >= self._held_seconds and self._is_short():
                     self._give_up()
                     break
-            if self._is_closed and not is_last:
+            if self.is_closed and not is_last:
                 raise ClientGone("the client has left")
 
     def _give_up(self) -> None:
         """Only what is idle may be taken from a slow client: the thread that another request waits for."""
         request = self._session.request
         log.warning("%s %s: cut, its client takes nothing and others wait", request.method, request.path)
-        self._is_closed = True
+        self.is_closed = True
         try:
             self._loop.call_soon_threadsafe(self._session.abort, "the client is too slow")
         except RuntimeError:
@@ -157,7 +157,7 @@ class Channel:
         """The next piece of the request's body, empty at its end."""
         asked: concurrent.futures.Future[Buffer] = concurrent.futures.Future()
         with self._changed:
-            if self._is_closed:
+            if self.is_closed:
                 raise ClientGone("the client has left")
             self._asked = asked
         try:
@@ -204,7 +204,7 @@ class Channel:
     def close(self) -> None:
         """The exchange is over for this side."""
         with self._changed:
-            self._is_closed = True
+            self.is_closed = True
             asked, self._asked = self._asked, None
             left, self._size = self._size, 0
             self._pieces.clear()

@@ -95,7 +95,7 @@ class WsgiHandler:
         finally:
             channel.close()
 
-    def close(self, timeout: float = 0.0) -> int:
+    def close(self, timeout: float = 0.5) -> int:
         """Waits up to `timeout` seconds for threads at work; the number of those that still are. Blocks."""
         return self.pool.close(timeout)
 
@@ -188,6 +188,8 @@ async def _send_piece(session: Session, channel: Channel, piece: Piece) -> None:
     view = memoryview(data)
     for begin in range(0, len(data), MAX_PIECE):
         part = view[begin : begin + MAX_PIECE]
+        if channel.is_closed:
+            raise Disconnected("the client is too slow")
         await session.send(part)
         channel.sent(len(part))
     if piece.is_last:

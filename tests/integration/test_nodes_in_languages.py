@@ -203,14 +203,12 @@ def test_a_name_that_was_taken(command: list[str], context: zmq.Context[zmq.Sock
             other.send(b"first")
             assert receive(router) == [b"app", b"first"]
             receive(monitor)
-            with start(command, endpoint, silence=0.7):
+            with start(command, endpoint, silence=0.7) as node:
                 receive(monitor)  # it has connected, and nothing that it says comes
                 other.close()
-                while receive(router) != [b"app", b"", b"pong", b""]:
-                    pass
-                router.send_multipart([b"app", b"marked", b"ping", b""])
-                while receive(router) != [b"app", b"marked", b"pong", b""]:
-                    pass
+                while (said := receive(router, node)) != [b"app", b"marked", b"pong", b""]:
+                    if said == [b"app", b"", b"pong", b""]:  # a socket that was taken
+                        router.send_multipart([b"app", b"marked", b"ping", b""])
 
 
 @pytest.fixture
@@ -261,7 +259,7 @@ def test_the_page_shows_the_files() -> None:
         assert text == (ROOT / name).read_text(encoding="utf-8"), f"the page's copy of {name} differs"
 
 
-def receive(socket: zmq.Socket[bytes]) -> list[bytes]:
-    """The next message."""
-    assert socket.poll(int(PATIENT * 1000)), "nothing came"
+def receive(socket: zmq.Socket[bytes], node: PrintingProcess | None = None) -> list[bytes]:
+    """The next message; `node` is who should send it."""
+    assert socket.poll(int(PATIENT * 1000)), f"nothing came; the node printed {node.lines if node else ''}"
     return socket.recv_multipart()

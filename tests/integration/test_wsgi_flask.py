@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from pathlib import Path
 
 import httpx
 import pytest
@@ -11,6 +12,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from tests.apps.flask_app import app
 from tests.helpers.stage import Stage
+from tests.helpers.tls import client_context, write_certificate
 from tests.helpers.wsgi_servers import behind_blastbeat, behind_wsgiref, client_of, shown
 
 Step = Callable[[httpx.Client], httpx.Response]
@@ -93,6 +95,16 @@ def test_the_client_and_its_scheme_as_the_application_sees_them(stage: Stage, is
         proxied = client.get("/shop/facts", headers=headers).json()
         assert proxied["secure"] and proxied["client"] == "192.0.2.7"
         assert proxied["root"] == "https://app.test/shop/"
+
+
+def test_a_client_that_speaks_tls(stage: Stage, tmp_path: Path) -> None:
+    certificate = str(write_certificate(tmp_path, "app.test"))
+    stage.serve({"bind": None, "bind-ssl": "127.0.0.1:0", "certificate": certificate})
+    with behind_blastbeat(stage, app):
+        with client_of(f"https://127.0.0.1:{stage.server.port}", verify=client_context()) as client:
+            facts = client.get("/facts", extensions={"sni_hostname": "app.test"}).json()
+            assert facts["secure"] and facts["root"] == "https://app.test/"
+            assert facts["client"] == "127.0.0.1"
 
 
 def test_a_session_in_a_cookie(stage: Stage) -> None:

@@ -19,6 +19,7 @@ from blastbeat.logs import tell
 from blastbeat.node.log_lines import set_up_log
 from blastbeat.node.options import Settings
 from blastbeat.node.settings import read_settings
+from blastbeat.node.supervised import FAREWELL
 from blastbeat.node.supervisor import Supervisor
 from blastbeat.node.watching import check_watching, watch
 from blastbeat.transport.systemd import Notifier
@@ -50,7 +51,7 @@ async def _run(settings: Settings, notifier: Notifier) -> None:
     supervisor = Supervisor(settings, ready=ready)
 
     def stop() -> None:
-        notifier.stopping(settings.graceful_timeout)
+        notifier.stopping(2 * settings.graceful_timeout + FAREWELL)
         supervisor.stop()
 
     async with anyio.create_task_group() as tasks:

@@ -10,6 +10,8 @@ import random
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
+import anyio
+
 from blastbeat.node.asgi import asgi_handler
 from blastbeat.node.lifespan import Lifespan
 from blastbeat.node.link import Link
@@ -22,6 +24,10 @@ if TYPE_CHECKING:
     from blastbeat.node.wsgi import WsgiHandler
 
 log = logging.getLogger(__name__)
+
+
+FIRST_LOOK, LATER_LOOKS = 5.0, 60.0
+"""Seconds after which a server that has not answered is told of, and told of again."""
 
 
 class Report(Protocol):
@@ -68,7 +74,10 @@ class Runner:
             )
             self._report("started")
             try:
-                await self._node.run(graceful_timeout=settings.graceful_timeout)
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(self._complain, self._node)
+                    await self._node.run(graceful_timeout=settings.graceful_timeout)
+                    tasks.cancel_scope.cancel()
             finally:
                 if self._wsgi is not None and (left := self._wsgi.close()):
                     log.error("%d threads are still at work and are left alone", left)
@@ -78,6 +87,16 @@ class Runner:
         self._is_stopping = True
         if self._node is not None:
             self._node.stop()
+
+    async def _complain(self, node: Node) -> None:
+        """Of servers that do not answer, with what may be the reason."""
+        pause = FIRST_LOOK
+        while True:
+            await anyio.sleep(pause)
+            pause = LATER_LOOKS
+            for link in node.links:
+                if not (link.is_up or self._is_stopping):
+                    log.warning("%s", why_silent(link))
 
     def _handler(self, lifespan: Lifespan) -> Handler:
         settings = self.settings
@@ -110,3 +129,13 @@ class Runner:
         elif not self._is_stopping:
             log.warning("lost the server at %s, tries again", link.endpoint)
         self._report("up" if link.is_up else "lost", endpoint=link.endpoint)
+
+
+def why_silent(link: Link) -> str:
+    """What keeps a server from answering, as far as it can be told from here."""
+    if not link.is_connected:
+        return f"nobody answers at {link.endpoint}; it is tried for ever"
+    return (
+        f"connected to {link.endpoint}, but the server there does not answer: a virtualhost must have "
+        f"node = {link.name!r}, and `instances` that allow one more (0 by default on an open network)"
+    )

@@ -17,7 +17,10 @@ from blastbeat.node.workers import WorkerHandle
 log = logging.getLogger(__name__)
 
 FAREWELL = 5.0
-"""Seconds above `graceful-timeout` that a worker has to end, e.g. for lifespan's shutdown."""
+"""Seconds that a worker has to end when there is nothing left to finish."""
+
+RETRY = 30.0
+"""Seconds after which a worker that retires asks again for a successor that could not be had."""
 
 DUMP = 2.0
 """Seconds that a worker which hangs has to write down where, before it is ended for good."""
@@ -123,13 +126,22 @@ class Supervised:
         await anyio.sleep(DUMP)
         self.process.signal(signal.SIGKILL)
 
+    async def ask_again(self) -> None:
+        """It wants to retire, and there was no successor."""
+        await anyio.sleep(RETRY)
+        self.wants_successor = True
+        self.changed()
+
     async def leave(self, graceful_timeout: float) -> None:
-        """Ask it to end, then make it. Returns when it was made to, not when it has ended."""
+        """Ask it to end, then make it. Returns when it was made to, not when it has ended.
+
+        `graceful_timeout` goes by twice at most: for requests, and for the application's own shutdown.
+        """
         if self.is_leaving or self.has_ended:
             return
         self.is_leaving = True
         self.process.send("stop")
-        await anyio.sleep(graceful_timeout + FAREWELL)
+        await anyio.sleep((2 * graceful_timeout if self.is_started else 0.0) + FAREWELL)
         if not self.has_ended:
             log.error("a worker (process %d) did not end in time and is killed", self.process.pid)
             self.process.signal(signal.SIGKILL)

@@ -74,6 +74,10 @@ class Supervisor:
         if self._is_stopping:
             for worker in self._workers:
                 worker.process.signal(signal.SIGKILL)
+        else:
+            log.info(
+                "stops: what runs may take %g s; asked again it ends at once", self.settings.graceful_timeout
+            )
         self._is_stopping = True
         self._touch()
 
@@ -109,11 +113,14 @@ class Supervisor:
             if worker.has_ended or self._is_stopping:
                 return worker
             async with self._one_at_a_time:
-                is_due = worker.wants_successor or place in self._stale
+                if worker.has_ended or not self._is_news(place, worker) or self._is_stopping:
+                    continue  # settled while it waited for its turn
                 self._stale.discard(place)
-                worker.wants_successor = False
-                if is_due and not self._is_stopping:
-                    worker = self._current[place] = await self._succeed(worker)
+                retires, worker.wants_successor = worker.wants_successor, False
+                successor = await self._succeed(worker)
+                if successor is worker and retires:
+                    self._tasks.start_soon(worker.ask_again)
+                worker = self._current[place] = successor
 
     def _is_news(self, place: int, worker: Supervised) -> bool:
         is_due = worker.wants_successor or place in self._stale

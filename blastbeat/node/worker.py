@@ -36,7 +36,8 @@ NOT_STARTED = 3
 """The exit code of a worker whose application could not be had; why, its supervisor was told."""
 
 LAST_WORD = 5.0
-"""Seconds above `graceful-timeout` after which a worker whose supervisor is gone ends however it is."""
+"""Seconds, beside those for requests and for the application's shutdown, after which a worker without
+supervisor ends however it is."""
 
 
 def main(descriptor: int) -> int:
@@ -94,7 +95,7 @@ class _Worker:
             elif message["type"] == "stop":
                 self._stop()
         self._stop()
-        time.sleep(self._settings.graceful_timeout + LAST_WORD)
+        time.sleep(2 * self._settings.graceful_timeout + LAST_WORD)
         os._exit(1)
 
     def _stop(self) -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import re
 import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -149,3 +151,87 @@ def test_a_worker_retires_after_its_requests(stage: Stage, shop: Path) -> None:
         first = pid_of(stage)
         process.wait_line(f"lifespan.shutdown {first}")
         assert pid_of(stage) != first
+
+
+def test_one_that_hangs_shows_where_and_is_replaced(stage: Stage, shop: Path) -> None:
+    stage.serve()
+    shop.write_text(APPLICATION.replace("os._exit(9)", "__import__('threading').Event().wait()"))
+    with node(stage, "--hang-timeout", "1") as process:
+        process.wait_line("ready node app")
+        before = pid_of(stage)
+        stage.client().post(b"", "/die")
+        process.wait_line("hangs: its loop stands still for 1 s (hang-timeout)")
+        process.wait_line(f'File "{shop}", line ')
+        process.wait_line("died of SIGABRT")
+        assert started_by(process, 2) > {before}
+
+
+def test_a_second_signal_ends_it_at_once(stage: Stage, shop: Path) -> None:
+    stage.serve()
+    shop.write_text(APPLICATION.replace("os._exit(9)", "await __import__('asyncio').sleep(1000)"))
+    with node(stage) as process:
+        process.wait_line("ready node app")
+        stage.client().get("/die")
+        stage.server.wait_until(lambda: stage.server.server.session_count == 1, "the request is there")
+        process.send_signal(signal.SIGTERM)
+        process.wait_line("stops: what runs may take 30 s; asked again it ends at once")
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+        process.wait_silent()
+
+
+def test_everything_from_the_environment_and_a_file_for_two_servers(
+    stage: Stage, shop: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = stage.serve()
+    other = f"ipc://{stage.folder}/nobody"
+    (stage.folder / "node.toml").write_text(
+        f'[node]\napp = "shop"\nname = "app"\nlog-format = "json"\nconnect = ["{other}", "{server.endpoint}"]'
+    )
+    monkeypatch.setenv("BLASTBEAT_NODE_ROOT_PATH", "/from/environment")
+    command = [sys.executable, "-m", "blastbeat", "node", "--config", "node.toml"]
+    with PrintingProcess(command, cwd=stage.folder) as process:
+        line = json.loads(process.wait_line('"message":"serves '))
+        assert re.fullmatch(r"app/.+-\d+-[0-9a-f]{8}", line["node"])
+        client = stage.client()
+        client.get("/")
+        assert client.read_response().body.endswith(b" /from/environment")
+        process.wait_line(f'"message":"nobody answers at {other}')
+        process.send_signal(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def test_the_service_manager_is_told(stage: Stage, shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stage.serve()
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(stage.folder / "notify"))
+        manager.settimeout(10)
+        monkeypatch.setenv("NOTIFY_SOCKET", str(stage.folder / "notify"))
+        with node(stage) as process:
+            ready = manager.recv(1000).split(b"\n")
+            assert ready == [
+                b"READY=1",
+                b"MAINPID=%d" % process.pid,
+                b"STATUS=shop:application as app",
+            ]
+            process.send_signal(signal.SIGTERM)
+            assert manager.recv(1000).startswith(b"STOPPING=1\n")
+            assert process.wait() == 0
+
+
+@pytest.mark.parametrize("name", ["a-name-that-no-virtualhost-has"])
+def test_a_server_that_does_not_know_the_node_is_explained(stage: Stage, shop: Path, name: str) -> None:
+    server = stage.serve()
+    command = [
+        sys.executable,
+        "-m",
+        "blastbeat",
+        "node",
+        "shop",
+        "--connect",
+        server.endpoint,
+        "--name",
+        name,
+    ]
+    with PrintingProcess(command, cwd=stage.folder) as process:
+        process.wait_line(f"connected to {server.endpoint}, but the server there does not answer")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from types import SimpleNamespace
 from typing import Any, cast
 
 import anyio
@@ -12,7 +13,7 @@ import pytest
 from blastbeat.node.errors import LifespanFailed
 from blastbeat.node.loading import ASGI
 from blastbeat.node.options import Settings
-from blastbeat.node.runner import Runner
+from blastbeat.node.runner import Runner, why_silent
 from blastbeat.node.session import Session
 from tests.helpers.node_link import FakeLink, session_of
 
@@ -53,12 +54,8 @@ def test_the_application_starts_before_and_ends_after_it_serves() -> None:
     def report(type: str, /, **values: Any) -> None:
         told.append(type)
         assert application.heard == ["lifespan.startup"]
-        anyio.lowlevel.current_token()
-        runner.stop()
 
-    async def stop_later(type: str) -> None: ...
-
-    runner = Runner(SETTINGS, application, ASGI, cast(Any, report))
+    runner = Runner(SETTINGS, application, ASGI, report)
 
     async def main() -> None:
         with anyio.fail_after(5):
@@ -109,3 +106,10 @@ def test_it_retires_after_its_requests_give_or_take_a_tenth(drawn: float, reques
         assert told == ["retire"] and len(served) == requests + 1
 
     anyio.run(main)
+
+
+def test_a_server_that_does_not_answer_is_explained() -> None:
+    link = SimpleNamespace(endpoint="tcp://a:1", name="shop", is_connected=False)
+    assert why_silent(cast(Any, link)) == "nobody answers at tcp://a:1; it is tried for ever"
+    link.is_connected = True
+    assert "must have node = 'shop', and `instances` that allow one more" in why_silent(cast(Any, link))

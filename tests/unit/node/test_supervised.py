@@ -64,6 +64,7 @@ def test_one_that_does_not_end_is_killed() -> None:
     async def scenario() -> None:
         process = FakeWorker(7, obeys=False)
         worker = Supervised(process, lambda: None)
+        process.starts()
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(worker.follow, 0)
             await worker.leave(0.01)

@@ -11,6 +11,7 @@ import anyio
 import pytest
 
 from blastbeat.errors import StartError
+from blastbeat.node import supervised
 from blastbeat.node.options import Settings
 from blastbeat.node.supervisor import Supervisor
 from tests.helpers.supervised_fakes import SERVER, SETTINGS, FakeStarter, FakeWorker
@@ -217,3 +218,19 @@ def test_a_process_that_can_not_be_had_is_tried_again(caplog: pytest.LogCaptureF
 
     play(scenario, start=Failing())
     assert "no process can be started: out of processes" in caplog.text
+
+
+def test_one_that_retires_without_a_successor_asks_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    start = FakeStarter()
+    monkeypatch.setattr(supervised, "RETRY", 0.0)
+
+    async def scenario(scene: Scene) -> None:
+        await scene.ready.wait()
+        start.behave = fails
+        start.workers[0].says("retire")
+        await start.wait_for(2)
+        start.behave = lambda worker: worker.starts(SERVER)
+        while start.workers[0].told != ["stop"]:
+            await anyio.lowlevel.checkpoint()
+
+    play(scenario, start=start)

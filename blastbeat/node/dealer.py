@@ -32,7 +32,8 @@ LINGER = 500
 
 _NOBLOCK, _MORE = int(zmq.NOBLOCK), int(zmq.SNDMORE)
 _NOBLOCK_MORE = _NOBLOCK | _MORE
-_MADE, _LOST = int(zmq.EVENT_HANDSHAKE_SUCCEEDED), int(zmq.EVENT_DISCONNECTED)
+_MADE = int(zmq.EVENT_HANDSHAKE_SUCCEEDED)
+_LOST = int(zmq.EVENT_DISCONNECTED) | int(zmq.EVENT_CLOSED)
 
 Frames = Sequence[Buffer]
 
@@ -48,7 +49,10 @@ class Audience(Protocol):
         ...
 
     def connected(self) -> None: ...
-    def disconnected(self) -> None: ...
+
+    def disconnected(self) -> None:
+        """The connection is lost, or could not be made. This socket makes no other."""
+        ...
 
     def gone_out(self) -> None:
         """The queue has become shorter, after having been unable to."""
@@ -206,8 +210,8 @@ def _open(socket: zmq.Socket[bytes], endpoint: str, identity: bytes) -> zmq.Sock
     socket.setsockopt(zmq.IDENTITY, identity)
     socket.setsockopt(zmq.LINGER, 0)
     socket.setsockopt(zmq.IPV6, int("[" in endpoint))
-    socket.setsockopt(zmq.RECONNECT_IVL, 100)  # libzmq adds a random part, and doubles it up to the next
-    socket.setsockopt(zmq.RECONNECT_IVL_MAX, 2000)
+    # Never by itself: it would send what it still holds, from behind the gap, before we hear of the loss.
+    socket.setsockopt(zmq.RECONNECT_IVL, -1)
     socket.setsockopt(zmq.TCP_KEEPALIVE, 1)
     socket.setsockopt(zmq.HEARTBEAT_IVL, 10_000)
     socket.setsockopt(zmq.HEARTBEAT_TIMEOUT, 30_000)

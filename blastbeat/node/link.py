@@ -5,7 +5,9 @@ Knows messages and sessions; what is done with a request is the node's business.
 
 from __future__ import annotations
 
+import asyncio
 import os
+import random
 import re
 import secrets
 import socket
@@ -24,6 +26,8 @@ from blastbeat.node.session import Session
 WORDS = ("batch", "binary", "accept", "exchange")
 OUTBOX = 8 * 1024 * 1024
 """Bytes that may wait for a server that takes nothing, before handlers wait."""
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 2.0
+"""Seconds between two attempts to connect: each up to twice the one before, until the server was heard."""
 PERIODS = 3
 """Ping periods without a word, after which a server has lost us (`protocol.md` §1)."""
 
@@ -84,14 +88,18 @@ class Link:
         self._ping_period = 0.0  # seconds; the longest between what we said and the ping that followed
         self._announced = b" ".join((*map(str.encode, WORDS), b"credit=%d" % own_window))
         self._room: anyio.Event | None = None
+        self._pause = FIRST_PAUSE
+        self._retry: asyncio.TimerHandle | None = None
         self._open()
 
     # ------------------------------------------------------------ the connection
 
     def _open(self) -> None:
+        """With a name of its own: the server may still think of another as somebody connected."""
+        self._retry = None
         self.identity = new_instance(self.name)
         self._in_force, self.window, self.is_connected = frozenset(), None, False
-        self._heard_at = self._said_at = self._lost_at = anyio.current_time()
+        self._heard_at = self._said_at = anyio.current_time()
         self._was_heard = self._has_sent = False
         self._dealer = Dealer(self._context, self.endpoint, self.identity, self)
 
@@ -100,19 +108,23 @@ class Link:
         self.is_connected = True
         self._heard_at = anyio.current_time()
         self._say(b"pong", self._announced)
-        # What was on its way when the connection broke may be lost, and nobody would notice the gap.
-        for session in list(self.sessions.values()):
-            if session.has_bytes_in_flight:
-                session.break_off("the connection to the server was lost")
         if self.is_draining:
             self._say(b"drain", b"")
 
     def disconnected(self) -> None:
-        """libzmq tries again for ever, with growing pauses and a random part in each."""
-        if self.is_connected:
-            self.is_connected = False
-            self._lost_at = anyio.current_time()
-            self._lost()
+        """Tried again for ever, with growing pauses and a random part in each. Nothing of before goes on:
+        what was on its way either way may be lost, an `end` among it, and nobody would notice the gap."""
+        self._shut("the connection to the server was lost")
+        pause = self._pause * random.uniform(0.5, 1.0)
+        self._pause = min(2 * self._pause, LONGEST_PAUSE)
+        self._retry = asyncio.get_running_loop().call_later(pause, self._open)
+
+    def _shut(self, reason: str) -> None:
+        self._dealer.close()
+        self.is_connected = False
+        self._forget_all(reason)
+        self._lost()
+        self._wake_waiting()
 
     def _lost(self) -> None:
         if self.is_up:
@@ -122,17 +134,15 @@ class Link:
             self._drained()  # nobody is there to answer
 
     def look_after(self, now: float) -> None:
-        """To be called now and then. A server that says nothing has lost us, or our name is taken. One that
-        is away has ended our sessions, and what waits for it is of no use to anybody."""
-        if not self.is_connected:
-            if self.sessions and now - self._lost_at > self._silence:
-                self._open_anew("the server is away")
-        elif self._was_heard:
+        """To be called now and then. A server that says nothing has lost us, or our name is taken; a
+        connection that takes so long to be made is tried from the beginning."""
+        if self._was_heard:
             self._was_heard, self._heard_at = False, now
-        elif now - self._heard_at > self._patience:
+        elif self._retry is None and now - self._heard_at > self._patience:
             if self.is_up and not self._ping_period:
                 self._silence *= 2  # it was there when it was asked last: its pings may come less often
-            self._open_anew("the server is silent")
+            self._shut("the server is silent")
+            self._open()
 
     @property
     def _patience(self) -> float:
@@ -142,19 +152,11 @@ class Link:
             return max(self._silence, PERIODS * self._ping_period)
         return self._silence * (PERIODS if self.is_up else 1)
 
-    def _open_anew(self, reason: str) -> None:
-        """With another name: the server may still think of this one as somebody connected."""
-        self._dealer.close()
-        self._forget_all(reason)
-        self._lost()
-        self._open()
-        self._wake_waiting()
-
     def close(self) -> None:
         """The sessions that are left end."""
-        self._forget_all("the node stops")
-        self._dealer.close()
-        self._wake_waiting()
+        if self._retry is not None:
+            self._retry.cancel()
+        self._shut("the node stops")
 
     def drain(self) -> None:
         """Take no further request; `is_drained` is set when the last session is over."""
@@ -208,7 +210,7 @@ class Link:
 
     def _handle_rare(self, sid: bytes, type: bytes, body: bytes) -> None:
         if not (self.is_up or sid):
-            self.is_up = True
+            self.is_up, self._pause = True, FIRST_PAUSE
             self._changed(self)
         if type == b"ping":
             self._pinged(body)

@@ -102,11 +102,6 @@ class Session(Incoming):
             self.link.sessions.pop(self.sid, None)
             self.session_ended(reason)
 
-    @property
-    def has_bytes_in_flight(self) -> bool:
-        """A gap in what is on its way would go unnoticed."""
-        return self._is_started or self._body_left != 0 or self.websocket is not None
-
     # ------------------------------------------------------------ the response
 
     async def respond(self, status: int = 200, headers: Fields = (), body: bytes | str = b"") -> None:

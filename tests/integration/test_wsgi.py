@@ -3,7 +3,9 @@ leave, threads that are all taken or hang."""
 
 from __future__ import annotations
 
+import io
 import queue
+import random
 import threading
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -16,6 +18,7 @@ import pytest
 
 from blastbeat.node import Node
 from blastbeat.node.wsgi import WsgiHandler, wsgi_handler
+from tests.helpers.client import RawClient
 from tests.helpers.node_thread import NodeThread
 from tests.helpers.stage import Stage
 
@@ -48,6 +51,15 @@ def application(environ: dict[str, Any], start_response: StartResponse) -> Itera
         return [b"three"]
     start_response("404 Nothing Here", [("Content-Type", "text/plain"), ("X-Path", path)])
     return [b"hello ", b"world"]
+
+
+@pytest.mark.parametrize("head", [b"OPTIONS * HTTP/1.1\r\nHost: app.test\r\n\r\n", b"GET / HTTP/1.0\r\n\r\n"])
+def test_the_validator_finds_nothing_in_unusual_requests(stage: Stage, head: bytes) -> None:
+    stage.serve(vhosts={"*": {"node": "app"}})
+    with serving(stage, application):
+        client = stage.client()
+        client.send(head)
+        assert client.read_response().status == 404
 
 
 @pytest.mark.parametrize("encoder", ["uwsgi", "headers"])
@@ -224,3 +236,65 @@ def test_a_thread_that_hangs_is_left_behind(stage: Stage) -> None:
     assert client.read_response().status == 502
     hang.set()
     assert handler.close(5.0) == 0
+
+
+class Counted:
+    """A body, and how many of them are open."""
+
+    lock = threading.Lock()
+    count = 0
+
+    def __init__(self, blocks: Iterable[bytes]) -> None:
+        self._blocks = blocks
+        self.read = io.BytesIO(b"".join(blocks)).read if isinstance(blocks, list) else None
+        with self.lock:
+            Counted.count += 1
+
+    def __iter__(self) -> Iterator[bytes]:
+        return iter(self._blocks)
+
+    def close(self) -> None:
+        with self.lock:
+            Counted.count -= 1
+
+
+def many_kinds(environ: dict[str, Any], start_response: StartResponse) -> Iterable[bytes]:
+    """`/<kind>/<bytes>`: so many bytes, and as a header how many the request had."""
+    kind, size = environ["PATH_INFO"][1:].split("/")
+    start_response("200 OK", [("X-Size", str(len(environ["wsgi.input"].read())))])
+    if kind == "generator":
+        return Counted(b"x" * min(1000, int(size) - begin) for begin in range(0, int(size), 1000))
+    body = Counted([b"x" * int(size)])
+    wrapped: Iterable[bytes] = environ["wsgi.file_wrapper"](body) if kind == "file" else body
+    return wrapped
+
+
+def test_many_at_once_and_nothing_is_left_over(stage: Stage) -> None:
+    """Requests of all kinds, uploads, clients that leave, over few threads."""
+    stage.serve()
+    wrong: list[object] = []
+
+    def visit(seed: int) -> None:
+        draw = random.Random(seed)
+        client = RawClient(stage.server.port)
+        for _ in range(25):
+            target = f"/{draw.choice(['generator', 'file', 'list'])}/{draw.choice([0, 1, 5000, 3_000_000])}"
+            body = bytes(draw.choice([0, 10, 400_000]))
+            client.post(body, target)
+            if draw.random() < 0.1:
+                client.reset()
+                client = RawClient(stage.server.port)
+                continue
+            response = client.read_response()
+            if (len(response.body), response["X-Size"]) != (int(target.split("/")[2]), str(len(body))):
+                wrong.append((target, len(body), response.status))
+        client.close()
+
+    with serving(stage, many_kinds, threads=3) as handler:
+        visitors = [threading.Thread(target=visit, args=(seed,)) for seed in range(6)]
+        for visitor in visitors:
+            visitor.start()
+        for visitor in visitors:
+            visitor.join()
+    assert not wrong
+    assert (Counted.count, handler.waiting_bytes, handler.pool.running) == (0, 0, 0)

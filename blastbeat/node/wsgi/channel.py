@@ -146,7 +146,8 @@ class Channel:
     def _give_up(self) -> None:
         """Only what is idle may be taken from a slow client: the thread that another request waits for."""
         request = self._session.request
-        log.warning("%s %s: cut, its client takes nothing and others wait", request.method, request.path)
+        path = request.raw_path.decode("latin-1")
+        log.warning("%s %s: cut, its client takes nothing and others wait", request.method, path)
         self.is_closed = True
         try:
             self._loop.call_soon_threadsafe(self._session.abort, "the client is too slow")

@@ -39,6 +39,8 @@ def build_environ(request: Request, root_path: bytes = b"") -> dict[str, Any]:
         for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
             if environ.get(name) == "":
                 del environ[name]
+        environ.setdefault("SERVER_NAME", "")
+        environ.setdefault("SERVER_PORT", "")
     else:
         environ = _environ_of_fields(request)
         script, path = request.root_path.encode(), unquote_to_bytes(request.raw_path)
@@ -47,7 +49,11 @@ def build_environ(request: Request, root_path: bytes = b"") -> dict[str, Any]:
             path = path[len(root_path) :]
         script = root_path + script
     environ["SCRIPT_NAME"] = script.decode("latin-1")
-    environ["PATH_INFO"] = path.decode("latin-1")
+    environ["PATH_INFO"] = path.decode("latin-1") if path != b"*" else ""  # OPTIONS for no resource
+    if not environ["SERVER_NAME"]:  # HTTP/1.0 without Host; "can never be empty strings"
+        environ["SERVER_NAME"] = "localhost"
+    if not environ["SERVER_PORT"].strip("0"):
+        environ["SERVER_PORT"] = "443" if request.scheme == "https" else "80"
     environ["wsgi.url_scheme"] = request.scheme
     return environ
 

@@ -99,6 +99,11 @@ class WsgiHandler:
         """Waits up to `timeout` seconds for threads at work; the number of those that still are. Blocks."""
         return self.pool.close(timeout)
 
+    @property
+    def waiting_bytes(self) -> int:
+        """Of responses that wait for their clients."""
+        return self._budget.used
+
     def _is_short(self) -> bool:
         return self.pool.waiting > 0
 
@@ -131,7 +136,8 @@ class _Call:
         self._handler = handler
         self._session = session
         self._channel = channel
-        self._about = about = f"{request.method} {request.path}"
+        # As the client spelled it: what is decoded may hold line breaks.
+        self._about = about = f"{request.method} {request.raw_path.decode('latin-1')}"
         self._errors = ErrorStream(about)
         self._response = Response(channel, request.method, about)
 

@@ -46,6 +46,16 @@ def test_variables_are_native_strings() -> None:
     assert of(HTTPS="on", REQUEST_SCHEME="https")["wsgi.url_scheme"] == "https"
 
 
+@pytest.mark.parametrize("scheme, port", [("http", "80"), ("https", "443")])
+def test_the_server_always_has_a_name_and_a_port(scheme: str, port: str) -> None:
+    environ = of(SERVER_NAME="", SERVER_PORT="", REQUEST_SCHEME=scheme)
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("localhost", port)
+    environ = build_environ(
+        parse_headers(b"GET / HTTP/1.0\r\nX-Forwarded-Proto: %b\r\n\r\n" % scheme.encode())
+    )
+    assert (environ["SERVER_NAME"], environ["SERVER_PORT"]) == ("localhost", port)
+
+
 @pytest.mark.parametrize("variable", ["CONTENT_TYPE", "CONTENT_LENGTH"])
 def test_an_empty_field_is_none(variable: str) -> None:
     assert variable not in of(**{variable: ""})
@@ -60,7 +70,7 @@ def test_an_empty_field_is_none(variable: str) -> None:
         ("/%2541", b"/%41", "/%41"),
         ("/%zz", b"/%zz", "/%zz"),
         ("/shop/%2541", b"/%41", "/%41"),
-        ("*", b"*", "*"),
+        ("*", b"*", ""),
     ],
 )
 def test_the_path_is_decoded_once(target: str, path_info: bytes, expected: str) -> None:

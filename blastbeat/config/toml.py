@@ -25,6 +25,7 @@ _TABLES = {
     "vhost": rows.VIRTUALHOST,
     "plugin": rows.PLUGIN,
 }
+NODE = "node"
 _BARE_KEY = re.compile(r"[A-Za-z0-9_-]+")
 _LINE_OF_ERROR = re.compile(r"\(at line ([0-9]+), column [0-9]+\)|\(at end of document\)")
 
@@ -68,6 +69,8 @@ class _Reader:
 
     def read(self, tables: Mapping[str, Any]) -> None:
         for key, value in tables.items():
+            if key == NODE and isinstance(value, dict):
+                continue  # for `blastbeat node`, which may share the file
             if key == "include":
                 self.document.includes += self._rows(key, value, (key,), "")
             elif key not in _TABLES or not isinstance(value, dict):

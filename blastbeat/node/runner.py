@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-FIRST_LOOK, LATER_LOOKS = 5.0, 60.0
+FIRST_LOOK, LATER_LOOKS = 3.0, 60.0
 """Seconds after which a server that has not answered is told of, and told of again."""
 
 

@@ -30,7 +30,8 @@ an error, as a bad value is (exit code 78).
 TAIL = """\
 ## `config`
 
-On the command line and in the environment only. Other tables of the file are left alone.
+On the command line and in the environment only. Other tables of the file are left alone, as a
+server leaves `[node]` alone: one file can be both's.
 
     [node]
     app = "shop.asgi:application"

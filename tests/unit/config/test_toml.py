@@ -116,3 +116,10 @@ def test_what_is_refused(text: str, line: int, message: str, hint: str) -> None:
     assert hint in problem.hint
     assert problem.file == "a.toml"
     assert problem.line == line or not line
+
+
+def test_the_table_of_a_node_is_passed_over() -> None:
+    document = read_toml('[node]\nname = "${NOT_HERE}"\n[blastbeat]\nbind = "80"\n', "a.toml", ENVIRON)
+    assert document.problems == []
+    assert [section.kind for section in document.sections] == ["server"]
+    assert read_toml("node = 1\n", "a.toml", ENVIRON).problems

@@ -6,6 +6,7 @@ Knows messages and sessions; what is done with a request is the node's business.
 from __future__ import annotations
 
 import asyncio
+import logging
 import os
 import random
 import re
@@ -22,6 +23,8 @@ from blastbeat.messages import MAX_SID_FRAME
 from blastbeat.node.dealer import Dealer
 from blastbeat.node.request import parse_headers, parse_uwsgi
 from blastbeat.node.session import Session
+
+log = logging.getLogger(__name__)
 
 WORDS = ("batch", "binary", "accept", "exchange")
 OUTBOX = 8 * 1024 * 1024
@@ -115,9 +118,19 @@ class Link:
         """Tried again for ever, with growing pauses and a random part in each. Nothing of before goes on:
         what was on its way either way may be lost, an `end` among it, and nobody would notice the gap."""
         self._shut("the connection to the server was lost")
+        self._open_later()
+
+    def _open_later(self) -> None:
         pause = self._pause * random.uniform(0.5, 1.0)
         self._pause = min(2 * self._pause, LONGEST_PAUSE)
-        self._retry = asyncio.get_running_loop().call_later(pause, self._open)
+        self._retry = asyncio.get_running_loop().call_later(pause, self._open_anew)
+
+    def _open_anew(self) -> None:
+        try:
+            self._open()
+        except zmq.ZMQError as error:  # there are too many open files, for example, which passes
+            log.error("%s: cannot connect: %s; tried again", self.endpoint, error)
+            self._open_later()
 
     def _shut(self, reason: str) -> None:
         self._dealer.close()
@@ -142,7 +155,7 @@ class Link:
             if self.is_up and not self._ping_period:
                 self._silence *= 2  # it was there when it was asked last: its pings may come less often
             self._shut("the server is silent")
-            self._open()
+            self._open_anew()
 
     @property
     def _patience(self) -> float:

@@ -225,7 +225,7 @@ class Node:
             await handler(session)
             reason, code = "the handler left its response incomplete", NORMAL
         except BaseException as error:  # of an application's SystemExit, too, nobody else may hear
-            if self._is_ending:
+            if self._is_ending and isinstance(error, asyncio.CancelledError):
                 raise
             reason, code = "the handler failed", INTERNAL_ERROR
             if not is_departure(error):

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import errno
 import queue
 import threading
 from collections.abc import Iterator
+from contextlib import suppress
+from typing import Any
 
 import anyio
 import pytest
 import zmq
 
 from blastbeat.node import Node, Session
+from blastbeat.node.dealer import Dealer
 from tests.helpers.uwsgi import write_packet
 from tests.integration.test_node import running
 
@@ -27,6 +31,16 @@ class FakeServer:
         self.socket.rcvtimeo = 5000
         self.endpoint = f"tcp://127.0.0.1:{self.socket.bind_to_random_port('tcp://127.0.0.1')}"
         self.identity = b""
+
+    def rebind(self) -> None:
+        """Every connection is lost, and can be made anew."""
+        self.socket.close(0)
+        self.socket = self.context.socket(zmq.ROUTER)
+        self.socket.rcvtimeo = 5000
+        while True:
+            with suppress(zmq.ZMQError):  # libzmq gives up an address a moment after `close`
+                self.socket.bind(self.endpoint)
+                return
 
     def receive(self) -> list[bytes]:
         self.identity, *frames = self.socket.recv_multipart()
@@ -118,3 +132,26 @@ def test_a_stop_waits_for_what_a_handler_does_behind_its_response(server: FakeSe
         server.send(b"", b"drain", b"")
         going_on.set()
     assert went_on.is_set()
+
+
+def test_a_socket_that_can_not_be_opened_is_tried_again(
+    server: FakeServer, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Too many open files, for example: the node comes back as soon as there is room."""
+    tries: list[str] = []
+
+    class Scarce(Dealer):
+        def __init__(self, *arguments: Any) -> None:
+            tries.append("")
+            if 2 <= len(tries) <= 3:
+                raise zmq.ZMQError(errno.EMFILE)
+            super().__init__(*arguments)
+
+    monkeypatch.setattr("blastbeat.node.link.Dealer", Scarce)
+    with running(Node(server.endpoint, "app", hello)):
+        assert server.receive()[1] == b"pong"
+        before = server.identity
+        server.rebind()
+        assert server.receive()[1] == b"pong"
+        assert server.identity != before
+        assert len(tries) >= 4 and "cannot connect" in caplog.text

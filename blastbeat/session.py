@@ -102,7 +102,8 @@ class Session:
     def upgraded(self, client: WebSocketClient, exchange: Exchange) -> None:
         """The handshake is accepted: messages from here on, and no further request."""
         self.upload.client = self.grant.client = client
-        self.response = WebSocketSide(client, self.owner, exchange, self.grant, self._counters)
+        can_refuse = "accept" in self.instance.capabilities
+        self.response = WebSocketSide(client, self.owner, exchange, self.grant, self._counters, can_refuse)
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""

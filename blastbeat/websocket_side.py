@@ -18,6 +18,7 @@ from blastbeat.events import (
     NodeChunk,
     NodeData,
     NodeEnd,
+    NodeHead,
     NodeMessage,
     NodeRetry,
     SessionEvent,
@@ -26,7 +27,7 @@ from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant
 from blastbeat.response import ResponseState
 
-NORMAL, INTERNAL_ERROR, TRY_AGAIN_LATER = 1000, 1011, 1013
+NORMAL, POLICY, INTERNAL_ERROR, TRY_AGAIN_LATER = 1000, 1008, 1011, 1013
 
 _END = re.compile(rb"([0-9]{4})(?: (.{0,123}))?", re.DOTALL)
 _RESERVED = frozenset((1004, 1005, 1006, 1015))  # never on the wire (RFC 6455 §7.4.1)
@@ -76,15 +77,22 @@ def _is_utf8(data: Buffer) -> bool:
 
 
 class WebSocketSide:
-    """Like `ResponseSide` towards its session: open until `close`. `grant` is given back what arrives."""
+    """Like `ResponseSide` towards its session: open until `close`. `grant` is given back what arrives.
+    `can_refuse`: the instance answers handshakes itself, and can't know that this one was answered."""
 
-    __slots__ = ("_client", "_counters", "_exchange", "_grant", "_owner", "state")
+    __slots__ = ("_can_refuse", "_client", "_counters", "_exchange", "_grant", "_owner", "state")
 
     awaits_head = False
     is_complete = False
 
     def __init__(
-        self, client: MessageSink, owner: WebSocketOwner, exchange: Exchange, grant: Grant, counters: Counters
+        self,
+        client: MessageSink,
+        owner: WebSocketOwner,
+        exchange: Exchange,
+        grant: Grant,
+        counters: Counters,
+        can_refuse: bool = False,
     ) -> None:
         self.state = ResponseState.STREAMING
         self._client = client
@@ -92,6 +100,7 @@ class WebSocketSide:
         self._exchange = exchange
         self._grant = grant
         self._counters = counters
+        self._can_refuse = can_refuse
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""
@@ -122,6 +131,14 @@ class WebSocketSide:
             self._grant.used(size)
             self._owner.message_passed(size)
 
+    def _on_head(self, event: NodeHead) -> None:
+        """Its answer to the handshake, which `websocket-accept` leaves to the server."""
+        self._dropped(event)
+        if self._can_refuse and event.status != 101:
+            code = POLICY if event.status < 500 else INTERNAL_ERROR
+            detail = f"the node refuses with {event.status} what the server has accepted"
+            self._owner.close_websocket(CloseReason.NODE_END, code, b"", detail)
+
     def _on_end(self, event: NodeEnd) -> None:
         code, text = parse_end(event.detail)
         self._owner.close_websocket(CloseReason.NODE_END, code, text, "")
@@ -146,6 +163,7 @@ Handler: TypeAlias = Callable[[WebSocketSide, Any], None]
 # What is missing here is dropped and counted.
 TABLE: dict[type, Handler] = {
     NodeMessage: WebSocketSide._on_message,
+    NodeHead: WebSocketSide._on_head,
     NodeEnd: WebSocketSide._on_end,
     NodeAbort: WebSocketSide._on_abort,
     NodeRetry: WebSocketSide._on_retry,

@@ -16,7 +16,8 @@ async def application(scope: Any, receive: Any, send: Any) -> None:
     elif scope["type"] == "websocket":
         await websocket(scope, receive, send)
     else:
-        await PAGES[scope["path"].split("/")[1]](scope, receive, send)
+        path = scope["path"].removeprefix(scope["root_path"])
+        await PAGES[path.split("/")[1]](scope, receive, send)
 
 
 async def lifespan(scope: Any, receive: Any, send: Any) -> None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
-from tests.apps.plain import application
-from tests.helpers.asgi_servers import HOST, Pair, open_websocket, serving_twice
+from tests.apps.plain import application, respond
+from tests.helpers.asgi_servers import HOST, ApplicationThread, Pair, open_websocket, serving_twice
+from tests.helpers.stage import Stage
+from tests.helpers.tls import client_context, connect, write_authority, write_certificate
 
 
 @pytest.fixture(scope="module")
@@ -129,3 +132,57 @@ def test_refused(address: str, path: str, status: int, body: bytes) -> None:
     with pytest.raises(InvalidStatus) as caught:
         open_websocket(address, path)
     assert (caught.value.response.status_code, caught.value.response.body or b"") == (status, body)
+
+
+# ---------------------------------------------------------------- what the server's configuration changes
+
+
+@pytest.mark.parametrize("encoder", ["uwsgi", "headers"])
+def test_a_route_that_cuts_off_a_prefix(stage: Stage, encoder: str) -> None:
+    route = {"node": "app", "strip-prefix": True, "request-encoder": encoder}
+    server = stage.serve(vhost={"route": {"/shop": route}})
+    with ApplicationThread(server.endpoint, application) as node:
+        node.wait_up(server)
+        address = f"http://127.0.0.1:{server.port}"
+        told = httpx.get(f"{address}/shop/scope/%20?q", headers=HOST, trust_env=False).json()
+    assert told["root_path"] == "/shop" and told["path"] == "/shop/scope/ "
+    assert told["raw_path"] == "/shop/scope/%20" and told["query"] == "q" and told["client"] == "127.0.0.1"
+
+
+def test_where_the_server_accepts_handshakes_a_refusal_is_a_close(stage: Stage) -> None:
+    server = stage.serve(vhost={"websocket-accept": "server"})
+    with ApplicationThread(server.endpoint, application) as node:
+        node.wait_up(server)
+        address = f"127.0.0.1:{server.port}"
+        for path, code in (("/refuse", 1008), ("/refuse-with", 1008)):
+            with open_websocket(address, path) as websocket, pytest.raises(ConnectionClosed) as caught:
+                websocket.recv()
+            assert caught.value.rcvd is not None and caught.value.rcvd.code == code
+        with open_websocket(address) as websocket:
+            websocket.send("h\u00e9")
+            assert websocket.recv() == "h\u00e9"
+
+
+def test_tls_and_the_clients_certificate(stage: Stage, tmp_path: Path) -> None:
+    asks = {"client-ca": str(write_authority(tmp_path)), "client-verify": "optional"}
+    certificate = str(write_certificate(tmp_path, "app.test"))
+    server = stage.serve({"bind": None, "bind-ssl": "127.0.0.1:0", "certificate": certificate}, asks)
+    scopes: list[Any] = []
+
+    async def keep(scope: Any, receive: Any, send: Any) -> None:
+        scopes.append(scope)
+        await respond(send, b"ok")
+
+    with ApplicationThread(server.endpoint, keep) as node:
+        node.wait_up(server)
+        for shown in ("alice@app.test", ""):
+            connection = connect(server.port, "app.test", client_context(certificate=shown))
+            connection.sendall(b"GET / HTTP/1.1\r\nHost: app.test\r\nConnection: close\r\n\r\n")
+            answer = b""
+            while piece := connection.recv(65536):
+                answer += piece
+            assert answer.endswith(b"ok")
+            connection.close()
+    alice, nobody = (scope for scope in scopes if scope["type"] == "http")
+    assert alice["scheme"] == "https" and "CN=alice" in alice["extensions"]["tls"]["client_cert_name"]
+    assert nobody["extensions"]["tls"]["client_cert_name"] is None

@@ -30,11 +30,12 @@ class Sink:
         self.messages.append((bytes(data), is_text))  # type: ignore[call-overload]
 
 
-def make() -> tuple[WebSocketSide, Sink, FakeOwner, Counters]:
+def make(*, can_refuse: bool = False) -> tuple[WebSocketSide, Sink, FakeOwner, Counters]:
     client, sink, counters = FakeClient(), Sink(), Counters()
     owner = FakeOwner(client)
     grant = Grant(SID, make_peer(FakeRouter()), client, 1000)
-    return WebSocketSide(sink, owner, make_exchange(), grant, counters), sink, owner, counters
+    side = WebSocketSide(sink, owner, make_exchange(), grant, counters, can_refuse)
+    return side, sink, owner, counters
 
 
 def test_messages() -> None:
@@ -43,6 +44,13 @@ def test_messages() -> None:
         side.receive(event)
     assert sink.messages == [(b"text", True), (b"\xff", False), (b"text", False)]
     assert owner.passed == 9
+
+
+@pytest.mark.parametrize(("status", "closings"), [(101, []), (403, [(1008, b"")]), (500, [(1011, b"")])])
+def test_an_instance_that_answers_handshakes_refuses_too_late(status: int, closings: object) -> None:
+    side, _, owner, counters = make(can_refuse=True)
+    side.receive(NodeHead(status, b"", []))
+    assert owner.websocket_closings == closings and counters["messages.dropped.leftover"] == 1
 
 
 ENDS: list[tuple[SessionEvent, CloseReason, tuple[int, bytes]]] = [

@@ -154,6 +154,18 @@ def test_a_client_that_takes_nothing_holds_a_thread_until_others_want_it(
     assert "GET /endless: cut, its client takes nothing and others wait" in caplog.text
 
 
+def test_a_client_that_sends_nothing_holds_a_thread_until_others_want_it(stage: Stage) -> None:
+    stage.serve()
+    with serving(stage, many_kinds, threads=1, held_seconds=0.1):
+        slow, other = stage.client(), stage.client()
+        slow.send(b"POST /list/1 HTTP/1.1\r\nHost: app.test\r\nContent-Length: 1000\r\n\r\nabc")
+        stage.server.wait_until(lambda: stage.server.server.session_count == 1, "it has a session")
+        other.get("/list/5")
+        assert other.read_response().body == b"xxxxx"
+        assert slow.read_response().status == 408
+        slow.reset()  # else the rest of its upload is awaited
+
+
 @pytest.mark.parametrize("phase", ["body", "iterating", "writing"])
 def test_a_client_that_leaves(stage: Stage, phase: str) -> None:
     begun, ends = threading.Event(), queue.Queue[object]()

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 
 from blastbeat.events import Buffer
 from blastbeat.node.errors import ClientGone, Disconnected
+from blastbeat.node.head import format_head
 from blastbeat.node.session import MAX_PIECE, Session
 
 log = logging.getLogger(__name__)
@@ -29,7 +30,8 @@ RESPONSE_BUFFERS = 64 * 1024 * 1024
 SMALL_BUFFER = 64 * 1024
 
 HELD_SECONDS = 30.0
-"""A client that takes nothing for so long loses its thread, if another request waits for one."""
+"""A client that takes nothing for so long, or sends less than SMALL_BUFFER, loses its thread if another
+request waits for one."""
 
 LOOK_AGAIN = 1.0  # seconds
 
@@ -75,6 +77,7 @@ class Channel:
         self._is_short = is_short
         self._held_seconds = held_seconds
         self._continue: Callable[[], object] | None = None
+        self._came, self._waited = 0, 0.0  # of the request's body, since it last came fast enough
         self._changed = threading.Condition(threading.Lock())
         self._pieces: deque[Piece] = deque()
         self._size = 0
@@ -138,19 +141,19 @@ class Channel:
                 if self._size < size:
                     taken_at, size = now, self._size
                 elif now - taken_at >= self._held_seconds and self._is_short():
-                    self._give_up()
+                    self._give_up("takes")
                     break
             if self.is_closed and not is_last:
                 raise ClientGone("the client has left")
 
-    def _give_up(self) -> None:
+    def _give_up(self, what: str) -> None:
         """Only what is idle may be taken from a slow client: the thread that another request waits for."""
         request = self._session.request
         path = request.raw_path.decode("latin-1")
-        log.warning("%s %s: cut, its client takes nothing and others wait", request.method, path)
+        log.warning("%s %s: cut, its client %s nothing and others wait", request.method, path, what)
         self.is_closed = True
         try:
-            self._loop.call_soon_threadsafe(self._session.abort, "the client is too slow")
+            self._loop.call_soon_threadsafe(_cut, self._session)
         except RuntimeError:
             pass  # the loop has ended, and with it the session
 
@@ -165,7 +168,21 @@ class Channel:
             self._loop.call_soon_threadsafe(self._read_asked)
         except RuntimeError:  # the loop has ended
             raise ClientGone("the node has stopped") from None
-        return asked.result()
+        while True:
+            begun = time.monotonic()
+            try:
+                piece = asked.result(min(LOOK_AGAIN, self._held_seconds))
+            except TimeoutError:
+                self._waited += time.monotonic() - begun
+                if self._waited >= self._held_seconds and self._is_short():
+                    with self._changed:
+                        self._give_up("sends")
+                    raise ClientGone("the client is too slow") from None
+                continue
+            self._came += len(piece)
+            if self._came >= SMALL_BUFFER:
+                self._came, self._waited = 0, 0.0
+            return piece
 
     def _tell_loop(self, waiter: asyncio.Future[None]) -> bool:
         """False where the loop has ended."""
@@ -250,6 +267,15 @@ class Channel:
 def _wake(waiter: asyncio.Future[None]) -> None:
     if not waiter.done():
         waiter.set_result(None)
+
+
+def _cut(session: Session) -> None:
+    """In the loop: what a client that is too slow gets to see."""
+    if session.is_started or session.ended is not None:
+        session.abort("the client is too slow")
+    else:
+        head = format_head(408, [(b"Content-Type", b"text/plain; charset=utf-8")])
+        session.write_response(head, b"The request came too slowly.\n")
 
 
 def _merged(pieces: list[Piece]) -> list[Piece]:

@@ -159,18 +159,44 @@ def test_a_client_that_takes_nothing_loses_its_thread_only_to_others(
             return others.is_set()
 
         channel = Channel(session, Budget(), is_short, held_seconds=0.01)
-        side = Side(lambda: channel.put(Piece(b"head", bytes(RESPONSE_BUFFER + 1))))
-        await channel.get()
+        side = Side(lambda: channel.put(Piece(b"HTTP/1.1 200 OK\r\n\r\n", bytes(RESPONSE_BUFFER + 1))))
+        (piece,) = await channel.get()
+        assert piece.head is not None
+        session.write_head(piece.head, is_sized=False)
         assert await anyio.to_thread.run_sync(asked.wait, 5)
         assert not side.returned.is_set()
         others.set()
         assert isinstance(await side.join(), ClientGone)
         await anyio.lowlevel.checkpoint()
-        assert link.sent == [(b"abort", b"the client is too slow")]
+        assert link.sent[1:] == [(b"abort", b"the client is too slow")]
         channel.close()
 
     anyio.run(main)
     assert "GET /big: cut, its client takes nothing and others wait" in caplog.text
+
+
+def test_a_client_that_sends_next_to_nothing_loses_its_thread_to_others() -> None:
+    async def main() -> None:
+        link = FakeLink()
+        session = session_of(link, request("POST", "/slow", "Content-Length: 100"))
+        asked, others = threading.Event(), threading.Event()
+
+        def is_short() -> bool:
+            asked.set()
+            return others.is_set()
+
+        channel = Channel(session, Budget(), is_short, held_seconds=0.01)
+        side = Side(channel.read)
+        assert await anyio.to_thread.run_sync(asked.wait, 5)
+        session.body_received(b"a")
+        assert await side.join() == b"a"
+        others.set()  # one byte is no progress
+        assert isinstance(await Side(channel.read).join(), ClientGone)
+        await anyio.lowlevel.checkpoint()
+        assert link.sent[0][1].startswith(b"HTTP/1.1 408 ") and session.is_complete
+        channel.close()
+
+    anyio.run(main)
 
 
 @pytest.mark.parametrize("is_left", [True, False])

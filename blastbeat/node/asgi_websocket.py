@@ -13,11 +13,11 @@ from blastbeat.node.asgi_http import as_body, not_due
 from blastbeat.node.errors import ClientGone, Disconnected, NodeUsageError, WebSocketClosed
 from blastbeat.node.head import format_head, has_length
 from blastbeat.node.session import Session
-from blastbeat.node.websocket import WebSocket
+from blastbeat.node.websocket import WebSocket, is_sendable
 
 Message = MutableMapping[str, Any]
 
-VANISHED, INTERNAL_ERROR = 1006, 1011  # RFC 6455 §7.4.1
+NORMAL, VANISHED, INTERNAL_ERROR = 1000, 1006, 1011  # RFC 6455 §7.4.1
 
 
 class WebSocketExchange:
@@ -87,9 +87,10 @@ class WebSocketExchange:
 
     async def _close(self, message: Message) -> None:
         websocket = self._websocket
-        code, reason = message.get("code"), message.get("reason")
+        code, reason = int(message.get("code") or NORMAL), message.get("reason")
         if websocket.is_accepted:
-            await websocket.close(1000 if code is None else int(code), reason or "")
+            # Applications hand on codes that they were told and that may not travel: 1005, 1006.
+            websocket.close_now(code if is_sendable(code) else NORMAL, reason or "")
         elif not self._session.is_started:
             await websocket.reject(403)
 
@@ -130,7 +131,7 @@ class WebSocketExchange:
         application has said all it wanted to say."""
         session, websocket = self._session, self._websocket
         if websocket.is_accepted:
-            websocket.close_now(1000)
+            websocket.close_now(NORMAL)
             return False
         return not session.is_complete and session.ended is None
 

@@ -65,6 +65,7 @@ def test_accept_and_messages_both_ways() -> None:
         (CLOSE, b"1000"),
         ({**CLOSE, "code": 4000, "reason": "bye"}, b"4000 bye"),
         ({**CLOSE, "code": None, "reason": None}, b"1000"),
+        ({**CLOSE, "code": 1006}, b"1000"),
     ],
 )
 def test_the_application_closes(message: Any, sent: bytes) -> None:

@@ -230,7 +230,7 @@ class Node:
             reason, code = "the handler failed", INTERNAL_ERROR
             if not is_departure(error):
                 request = session.request
-                log.error("the handler of %s %s failed", request.method, request.path, exc_info=error)
+                log.error("the handler of %s %r failed", request.method, request.path, exc_info=error)
         finally:
             session.finish(reason, code)
 

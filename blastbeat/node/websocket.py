@@ -100,7 +100,7 @@ class WebSocket:
             raise NodeUsageError("`accept` comes first")
         session = self._session
         if isinstance(message, str):
-            await session.send_piece(b"websocket", message.encode("utf-8", "surrogatepass"))
+            await session.send_piece(b"websocket", message.encode())
         else:
             type = b"websocket-binary" if session.link.knows("binary") else b"websocket"
             await session.send_piece(type, message)

@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 VENV := .venv
+WORKERS ?= 3  # processes that tests run in: they wait more than they compute, so more than there are cores pay
 BIN := $(VENV)/bin
 RUNTIME := $(VENV)/.blastbeat-runtime
 DEV := $(VENV)/.blastbeat-dev
@@ -16,7 +17,7 @@ demo: $(RUNTIME)  ## a server and a node of its own; prints the address to open 
 	$(BIN)/python -m blastbeat demo $(if $(PORT),--port $(PORT))
 
 test: $(DEV)  ## every test that needs nothing but PyPI (ARGS=... goes to pytest)
-	$(BIN)/python -m pytest -m "not debian and not soak" $(ARGS)
+	$(BIN)/python -m pytest -n $(WORKERS) --dist loadfile -m "not debian and not soak" $(ARGS)
 
 lint: $(DEV)  ## ruff and mypy; changes nothing
 	$(BIN)/ruff check .

@@ -109,6 +109,7 @@ def test_nobody_asked() -> None:
         ("", "", 0.0),
         ("soon", "", 0.0),
     ],
+    ids=["any process", "this one", "another", "none", "nonsense"],
 )
 def test_what_the_environment_says(usec: str, pid: str, seconds: float) -> None:
     environ = {"NOTIFY_SOCKET": "@x", "WATCHDOG_USEC": usec, "WATCHDOG_PID": pid, "HOME": "/"}

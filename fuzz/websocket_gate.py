@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import random
 import sys
-import time
-from importlib import import_module
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
+from fuzz import mutation
 from tests.helpers.websocket_frames import (
     BINARY,
     CLOSE,
@@ -59,50 +58,5 @@ def test_one_input(data: bytes) -> None:
             assert read_frames(other, MAX, compression) == whole, (sent, other)
 
 
-def mutated(dice: random.Random) -> bytes:
-    """Some seeds one after the other, with some damage."""
-    data = bytearray(b"".join(dice.choice(SEEDS) for _ in range(dice.randint(1, 4))))
-    for _ in range(dice.randint(0, 4)):
-        at = dice.randint(0, len(data))
-        match dice.randint(0, 3):
-            case 0:
-                data[at : at + dice.randint(1, 9)] = b""
-            case 1:
-                data[at:at] = dice.choice(TOKENS)
-            case 2:
-                data[at : at + 2] = dice.choice(TOKENS)
-            case 3:
-                data[at : at + 1] = bytes([dice.randint(0, 255)])
-    return bytes(data)
-
-
-def run_without_atheris(seconds: float) -> int:
-    seed = random.randrange(2**32)
-    dice = random.Random(seed)
-    deadline = time.monotonic() + seconds
-    inputs = 0
-    while time.monotonic() < deadline:
-        data = bytes([dice.randint(0, 255)]) + mutated(dice)
-        try:
-            test_one_input(data)
-        except BaseException:
-            sys.stderr.write(f"after {inputs} inputs of seed {seed}: {data!r}\n")
-            raise
-        inputs += 1
-    sys.stderr.write(f"{inputs} inputs of seed {seed}, nothing found\n")
-    return 0
-
-
-def main() -> int:
-    try:
-        atheris = import_module("atheris")
-    except ImportError:
-        return run_without_atheris(float(sys.argv[1]) if len(sys.argv) > 1 else 60.0)
-    atheris.instrument_all()
-    atheris.Setup(sys.argv, test_one_input)
-    atheris.Fuzz()
-    return 0
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(mutation.run(test_one_input, SEEDS, TOKENS))

@@ -7,7 +7,7 @@ and their answers are asked for. It sees only frames whose headers passed the ga
 from __future__ import annotations
 
 import zlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from wsproto.extensions import Extension
 from wsproto.frame_protocol import CloseReason, Frame, FrameProtocol, Opcode, ParseFailed, RsvBits
@@ -75,9 +75,9 @@ class BoundedDeflate(Extension):
             return None
         return self._inflated(self._inflater.finish)
 
-    def _inflated(self, step: object, *data: bytes) -> bytes | CloseReason:
+    def _inflated(self, step: Callable[..., bytes], *data: bytes) -> bytes | CloseReason:
         try:
-            return step(*data)  # type: ignore[operator, no-any-return]
+            return step(*data)
         except TooBig:
             self.failure = f"a message that inflates to more than {self._max_message} bytes"
             return CloseReason.MESSAGE_TOO_BIG
@@ -121,27 +121,26 @@ class WsprotoDriver:
         return events
 
     def _take(self, frame: Frame, events: list[WebSocketEvent]) -> None:
-        payload, opcode = frame.payload, frame.opcode
-        if opcode is Opcode.PING:
-            events.append(WebSocketPing(STREAM_ID, bytes(payload)))  # type: ignore[arg-type]
-        elif opcode is Opcode.PONG:
-            events.append(WebSocketPong(STREAM_ID, bytes(payload)))  # type: ignore[arg-type]
-        elif opcode is Opcode.CLOSE:
-            assert isinstance(payload, tuple)
+        payload = frame.payload
+        if isinstance(payload, tuple):
             events.append(WebSocketClose(STREAM_ID, int(payload[0]), payload[1].encode()))
+        elif isinstance(payload, str):
+            self._take_data(payload.encode(), True, frame.message_finished, events)
+        elif frame.opcode is Opcode.PING:
+            events.append(WebSocketPing(STREAM_ID, payload))
+        elif frame.opcode is Opcode.PONG:
+            events.append(WebSocketPong(STREAM_ID, payload))
         else:
-            self._take_data(frame, events)
+            self._take_data(payload, False, frame.message_finished, events)
 
-    def _take_data(self, frame: Frame, events: list[WebSocketEvent]) -> None:
-        is_text = isinstance(frame.payload, str)
-        data: Buffer = frame.payload.encode() if isinstance(frame.payload, str) else frame.payload  # type: ignore[assignment]
+    def _take_data(self, data: Buffer, is_text: bool, is_whole: bool, events: list[WebSocketEvent]) -> None:
         message = self._message
         if message is not None:
             message += data
             data = message
-        elif not frame.message_finished:
+        elif not is_whole:
             self._message = bytearray(data)
-        if frame.message_finished:
+        if is_whole:
             self._message = None
             events.append(WebSocketMessage(STREAM_ID, data, is_text))
 

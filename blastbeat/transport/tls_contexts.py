@@ -16,7 +16,7 @@ from math import inf
 from pathlib import Path
 
 from blastbeat.certificates import BadCertificate, read_chain
-from blastbeat.config.model import Address, Config, ServerConfig, VirtualHostConfig
+from blastbeat.config.model import Address, Config, Origin, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import split_host_name
 from blastbeat.config.tls_settings import NOBODY, tls_settings
 from blastbeat.errors import BlastBeatError, ConfigError, Problem
@@ -191,15 +191,17 @@ def reachable_by_tls(virtualhost: VirtualHostConfig, server: ServerConfig) -> bo
 
 
 def _located(error: TlsError, owner: VirtualHostConfig | None, config: Config) -> Problem:
-    origins = [*([owner.origins] if owner is not None else []), config.server.origins]
-    for each in origins:
-        origin = each.get(error.key)
-        if origin is not None:
-            place = {"file": origin.file, "line": origin.line, "section": origin.section}
-            break
-    else:
-        place = {"file": config.file}
-    return Problem(error.message, key=error.key, value=error.file, hint=error.hint, **place)  # type: ignore[arg-type]
+    origin = owner.origins.get(error.key) if owner is not None else None
+    origin = origin or config.server.origins.get(error.key) or Origin(config.file, 0, "")
+    return Problem(
+        error.message,
+        file=origin.file,
+        line=origin.line,
+        section=origin.section,
+        key=error.key,
+        value=error.file,
+        hint=error.hint,
+    )
 
 
 class TlsTable:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sized
 from contextlib import ExitStack
 from types import TracebackType
 from typing import Any, Protocol, TypeAlias
@@ -228,10 +228,7 @@ def _checked(data: bytes) -> bytes:
 
 
 def _length(result: Iterable[bytes]) -> int | None:
-    try:
-        return len(result)  # type: ignore[arg-type]
-    except TypeError:
-        return None
+    return len(result) if isinstance(result, Sized) else None
 
 
 def is_about_client(error: BaseException | None) -> bool:

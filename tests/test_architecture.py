@@ -4,11 +4,20 @@ from __future__ import annotations
 
 import ast
 import re
+import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
-from tests.helpers.source_tree import ROOT, functions_of, imports_of, parse, source_modules
+from tests.helpers.contrib import Distribution, distributions
+from tests.helpers.source_tree import (
+    ROOT,
+    functions_of,
+    imports_of,
+    imports_of_file,
+    parse,
+    source_modules,
+)
 
 MODULES = sorted(source_modules())
 
@@ -142,6 +151,12 @@ PUBLIC = {
     "blastbeat.views",
 }
 
+# Libraries whose distributions have another name.
+IMPORTED_AS = {"jwt": "pyjwt"}
+
+# And what its tests may import beside that.
+PUBLIC_IN_TESTS = ("blastbeat.testing",)
+
 MAX_FILE_LINES = 350
 MAX_FUNCTION_LINES = 60
 
@@ -208,6 +223,32 @@ def test_built_in_plugins_import_what_a_third_party_may(module: str) -> None:
         if imported.module.startswith("blastbeat"):
             allowed = imported.module in PUBLIC or imported.module.startswith("blastbeat.plugins.")
             assert allowed, f"{module}:{imported.line} imports {imported.module}, which is not public"
+
+
+@pytest.mark.parametrize("distribution", distributions(), ids=lambda found: found.name)
+def test_distributions_of_plugins_import_what_a_third_party_may(distribution: Distribution) -> None:
+    """Public modules of ours, themselves, the standard library, and what they say they depend on."""
+    for path in sorted(distribution.folder.rglob("*.py")):
+        is_test = path.is_relative_to(distribution.folder / "tests")
+        for imported in imports_of_file(path, distribution.module):
+            where = f"{path.relative_to(ROOT)}:{imported.line} imports {imported.module}"
+            library = imported.module.partition(".")[0]
+            if library == "blastbeat":
+                allowed = imported.module in PUBLIC or is_test and is_below(imported.module, PUBLIC_IN_TESTS)
+                assert allowed, f"{where}, which is not public"
+            elif not is_test and library not in sys.stdlib_module_names and library != distribution.module:
+                needed = IMPORTED_AS.get(library, library)
+                assert needed in distribution.required, f"{where}, but depends on no {needed}"
+
+
+def test_the_package_names_none_of_the_distributions_of_plugins() -> None:
+    for distribution in distributions():
+        plugins = "|".join(map(re.escape, distribution.entry_points))
+        named = re.compile(rf"{distribution.name}|{distribution.module}|[\"'`](?:{plugins})[\"'`]")
+        for path in sorted((ROOT / "blastbeat").rglob("*")):
+            if path.is_file() and path.suffix != ".pyc":
+                found = named.search(path.read_text(encoding="utf-8", errors="replace"))
+                assert found is None, f"{path.relative_to(ROOT)} names {found.group()}"
 
 
 def test_the_node_library_loads_nothing_of_the_server() -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import tomllib
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from tests.helpers.contrib import CONTRIB, Distribution, distributions
 from tests.helpers.source_tree import ROOT, source_modules
 
 TESTS = ROOT / "tests"
@@ -74,3 +77,44 @@ def test_each_unit_test_file_has_a_source_file() -> None:
 
 def test_no_test_folder_is_a_package() -> None:
     assert not list(TESTS.rglob("__init__.py"))
+
+
+# ---------------------------------------------------------------- plugins-contrib
+
+
+@pytest.mark.parametrize("distribution", distributions(), ids=lambda found: found.name)
+def test_each_distribution_of_a_plugin_is_complete(distribution: Distribution) -> None:
+    assert (distribution.folder / "README.md").is_file()
+    for name in ("__init__.py", "py.typed"):
+        assert (distribution.source / name).is_file(), f"{distribution.name} has no {name}"
+    assert list((distribution.folder / "tests").glob("test_*.py")), f"{distribution.name} has no tests"
+    project = distribution.project
+    assert project["name"] == distribution.name
+    assert "blastbeat" in distribution.required
+    assert "blastbeat[testing]" in {
+        line.partition(">")[0] for line in project["optional-dependencies"]["test"]
+    }
+    short = distribution.name.removeprefix("blastbeat-")
+    assert list(distribution.entry_points) == [short], f"its plugin is called {short}, as its folder says"
+    index = (CONTRIB / "README.md").read_text(encoding="utf-8")
+    assert f"]({distribution.name}" in index, f"plugins-contrib/README.md has no link to {distribution.name}"
+
+
+@pytest.mark.parametrize("distribution", distributions(), ids=lambda found: found.name)
+def test_each_distribution_of_a_plugin_can_be_tested_in_its_own_folder(distribution: Distribution) -> None:
+    options = distribution.pyproject["tool"]["pytest"]["ini_options"]
+    assert "--import-mode=importlib" in options["addopts"]
+    assert options["pythonpath"] == ["src", "tests"] and options["testpaths"] == ["tests"]
+    assert options["filterwarnings"] == ["error"]
+
+
+def test_files_of_tests_of_plugins_have_names_of_their_own() -> None:
+    """mypy reads all of them in one run, where they are modules without a package; and so no conftest.py."""
+    names = Counter(path.name for path in CONTRIB.glob("*/tests/**/*.py"))
+    assert {name for name, count in names.items() if count > 1 or name == "conftest.py"} == set()
+
+
+def test_mypy_finds_the_sources_of_each_distribution_of_a_plugin() -> None:
+    mypy = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["mypy"]
+    missing = {f"plugins-contrib/{found.name}/src" for found in distributions()} - set(mypy["mypy_path"])
+    assert not missing, f"add to mypy_path in pyproject.toml: {', '.join(sorted(missing))}"

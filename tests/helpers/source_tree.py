@@ -46,6 +46,11 @@ def imports_of(name: str) -> tuple[Import, ...]:
     return tuple(_imports_in(parse(path), package, at_load=True))
 
 
+def imports_of_file(path: Path, package: str) -> tuple[Import, ...]:
+    """What a file outside our package imports; `package` is the one it lies in, for relative imports."""
+    return tuple(_imports_in(parse(path), package, at_load=True))
+
+
 def _imports_in(node: ast.AST, package: str, at_load: bool) -> Iterator[Import]:
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import):

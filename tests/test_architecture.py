@@ -47,6 +47,7 @@ LEVELS = {
     "blastbeat.log_text": 1,
     "blastbeat.drain_round": 1,
     "blastbeat.validators": 1,
+    "blastbeat.buckets": 1,
     "blastbeat.hookspecs": 2,
     "blastbeat.registry": 2,
     "blastbeat.plugins": 2,
@@ -140,6 +141,7 @@ ONLY_FROM_TRANSPORT_UP = ("time", "random", "secrets", "uuid", "asyncio", "anyio
 # What a third party may import too, and so all that a built-in plugin may.
 PUBLIC = {
     "blastbeat",
+    "blastbeat.buckets",
     "blastbeat.errors",
     "blastbeat.events",
     "blastbeat.messages",

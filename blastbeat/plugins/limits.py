@@ -6,18 +6,16 @@ number; IPv6 clients are told apart by their /64, which is what one customer of 
 
 from __future__ import annotations
 
-import ipaddress
 import math
 import re
 from collections.abc import Callable, Mapping
-from functools import lru_cache
 from typing import Any
 
 from blastbeat import hookimpl, validators
+from blastbeat.buckets import Buckets, client_of
 from blastbeat.errors import ConfigError, Problem
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Answer, Filter, Options, Pace, Register, RequestView, Validator
-from blastbeat.plugins.buckets import Buckets
 
 SMOOTHING = 0.1
 """Seconds that a rate of bytes may be ahead: what timers are late by is made up for within it."""
@@ -28,19 +26,6 @@ RETRY_AFTER = b"1"
 """Seconds a client over `concurrent` is asked to wait: one of its requests may be over at any time."""
 
 EVERYBODY = b""
-
-
-@lru_cache(maxsize=4096)
-def client_of(address: bytes) -> bytes:
-    """What a client's address is counted under: IPv4 as it is, also inside IPv6; of IPv6 the /64."""
-    if b":" not in address:
-        return address
-    try:
-        parsed = ipaddress.IPv6Address(address.partition(b"%")[0].decode())
-    except ValueError:
-        return address
-    mapped = parsed.ipv4_mapped
-    return str(mapped).encode() if mapped is not None else parsed.packed[:8]
 
 
 class Limits(Filter):

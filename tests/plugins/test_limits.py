@@ -12,7 +12,7 @@ from blastbeat.errors import ConfigError
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Answer, Filter, Pace, RequestView
 from blastbeat.plugins import limits
-from blastbeat.plugins.limits import REQUEST_OPTIONS, client_of, parse_rate
+from blastbeat.plugins.limits import REQUEST_OPTIONS, parse_rate
 from blastbeat.testing import FilterContract, make_registered, make_request_view
 
 
@@ -156,26 +156,6 @@ def test_the_clients_it_remembers_are_bounded_and_counted() -> None:
     for number in range(150):
         table.ask(subject, b"10.0.0.%d" % number)
     assert table.counted == {"limits.clients-forgotten": 50}
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "are_the_same"),
-    [
-        (b"192.0.2.1", b"192.0.2.2", False),
-        (b"2001:db8::1", b"2001:db8::2:0:0:1", True),
-        (b"2001:db8::1", b"2001:db8:0:1::1", False),
-        (b"::ffff:192.0.2.1", b"192.0.2.1", True),
-        (b"::ffff:192.0.2.1", b"::ffff:192.0.2.2", False),
-        (b"fe80::1%eth0", b"fe80::2", True),
-        (b"", b"", True),
-    ],
-)
-def test_who_counts_as_one_client(one: bytes, other: bytes, are_the_same: bool) -> None:
-    assert (client_of(one) == client_of(other)) is are_the_same
-
-
-def test_what_is_no_address_counts_as_it_is() -> None:
-    assert client_of(b"a:b") == b"a:b"
 
 
 # ---------------------------------------------------------------- bytes

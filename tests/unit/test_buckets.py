@@ -1,4 +1,4 @@
-"""Token buckets in a bounded table."""
+"""Token buckets in a bounded table, and what clients are counted under."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blastbeat.plugins.buckets import Buckets
+from blastbeat.buckets import Buckets, client_of
 
 
 def test_as_many_at_once_as_it_may_be_ahead() -> None:
@@ -72,3 +72,36 @@ def test_the_last_to_be_charged_is_the_last_to_be_forgotten() -> None:
     buckets.charge(b"a", 1, 0.0)
     assert buckets.charge(b"c", 1, 0.0)
     assert buckets.wait(b"a", 0.0) > 0 and buckets.wait(b"b", 0.0) == 0
+
+
+def test_another_rate_leaves_taken_what_was_taken() -> None:
+    buckets = Buckets(1.0, 9.0, 10)
+    buckets.charge(b"a", 10, 100.0)
+    buckets.charge(b"full again", 1, 90.0)
+    buckets.set_rate(100.0, 0.0, 100.0)
+    assert buckets.wait(b"a", 100.0) == pytest.approx(0.1), "ten units, at the new rate, and none ahead"
+    assert buckets.wait(b"full again", 100.0) == 0
+    buckets.set_rate(1.0, 9.0, 100.05)
+    assert buckets.wait(b"a", 100.05) == 0, "five are missing, ten may be"
+    buckets.charge(b"a", 6, 100.05)
+    assert buckets.wait(b"a", 100.05) == pytest.approx(2.0)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "are_the_same"),
+    [
+        (b"192.0.2.1", b"192.0.2.2", False),
+        (b"2001:db8::1", b"2001:db8::2:0:0:1", True),
+        (b"2001:db8::1", b"2001:db8:0:1::1", False),
+        (b"::ffff:192.0.2.1", b"192.0.2.1", True),
+        (b"::ffff:192.0.2.1", b"::ffff:192.0.2.2", False),
+        (b"fe80::1%eth0", b"fe80::2", True),
+        (b"", b"", True),
+    ],
+)
+def test_who_counts_as_one_client(one: bytes, other: bytes, are_the_same: bool) -> None:
+    assert (client_of(one) == client_of(other)) is are_the_same
+
+
+def test_what_is_no_address_counts_as_it_is() -> None:
+    assert client_of(b"a:b") == b"a:b"

@@ -1,8 +1,8 @@
 """Token buckets, one per key, in a table of bounded size; and what a client is counted under.
 
 Each bucket is one number: when it will be full again. (The generic cell rate algorithm: a bucket that is full
-is as good as one that was never there, so forgetting it costs nothing.) The time is passed in; what is counted
-means nothing here. Public: plugins build limits of their own on it.
+is as good as one that was never there, so forgetting it costs nothing.) The time is passed in; what is
+counted means nothing here. Public: plugins build limits of their own on it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ def client_of(address: bytes) -> bytes:
 
 
 class Buckets:
-    """A bucket for each key, filled with `rate` units per second (above 0); who empties it may be `ahead` of the
-    rate by so many seconds. At most `limit` keys (1 or more): then the one charged longest ago is forgotten.
+    """A bucket for each key, filled with `rate` units per second (above 0); who empties it may be `ahead` of
+    the rate by so many seconds. At most `limit` keys (1 or more): then the one charged longest ago goes.
 
     A request limit of R per second with a burst of B is ``Buckets(R, (B - 1) / R, limit)``; a limit of bytes
     is charged afterwards and says how long to pause. `now` is any clock in seconds that only goes up.
@@ -54,8 +54,8 @@ class Buckets:
         return wait if wait > 1e-6 else 0.0
 
     def set_rate(self, rate: float, ahead: float, now: float) -> None:
-        """Another rate from now on. What was taken stays taken: where ten units were missing, ten still are, and
-        come back at the new rate. Looks at every key, so it is for a reload."""
+        """Another rate from now on. What was taken stays taken: where ten units were missing, ten still are,
+        and come back at the new rate. Looks at every key, so it is for a reload."""
         scale = 1 / rate / self._interval
         for key, full_at in self._full_at.items():
             self._full_at[key] = now + (full_at - now) * scale if full_at > now else full_at

@@ -133,7 +133,7 @@ class PluginManager:
         candidates = [*built_ins(), *installed(self._discover), *files, *given(self._given)]
         for source in candidates:
             taken = found.get(source.name)
-            if taken is None:
+            if taken is None or self._is_passed_over(taken):
                 found[source.name] = source
                 continue
             why = f"({source.origin}) has the name of another plugin ({taken.origin}); rename or remove one"
@@ -168,6 +168,10 @@ class PluginManager:
         if source.is_installed and "*" not in self._load and source.name not in self._load:
             return "not listed in `load`"
         return ""
+
+    def _is_passed_over(self, source: Source) -> bool:
+        """An installed one that `load` leaves out has no claim to its name."""
+        return source.is_installed and bool(self._why_not(source))
 
     def _give_up(self, plugin: _Plugin, error: PluginError | ConfigError, problems: _Problems) -> None:
         if plugin.object is not None and self._pluggy.is_registered(plugin.object):

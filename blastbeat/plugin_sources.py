@@ -44,6 +44,14 @@ class Source:
         return self.origin == BUILT_IN
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """A plugin that the caller made itself, under the name that its entry point would have."""
+
+    name: str
+    plugin: object
+
+
 def built_ins() -> list[Source]:
     """BlastBeat's own plugins, named after their modules: `round_robin` is `round-robin`."""
     return [
@@ -96,9 +104,12 @@ def local_file(path: Path) -> Source:
 
 
 def given(plugins: Iterable[object]) -> list[Source]:
-    """Plugins that the caller made itself: modules, or objects named after their class."""
+    """Plugins that the caller made itself: `Named` ones, modules, or objects named after their class."""
     sources: list[Source] = []
     for plugin in plugins:
+        if isinstance(plugin, Named):
+            sources.append(Source(plugin.name, GIVEN, "", partial(_same, plugin.plugin)))
+            continue
         name = str(getattr(plugin, "__name__", type(plugin).__name__))
         number = sum(source.name.partition("#")[0] == name for source in sources) + 1
         sources.append(Source(name if number == 1 else f"{name}#{number}", GIVEN, "", partial(_same, plugin)))

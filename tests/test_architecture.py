@@ -121,9 +121,9 @@ LEVELS = {
 
 # Who alone may import a library: prefixes of modules.
 OWNERS = {
-    "zmq": ("blastbeat.transport", "blastbeat.demo.node", "blastbeat.node"),
+    "zmq": ("blastbeat.transport", "blastbeat.demo.node", "blastbeat.node", "blastbeat.testing"),
     "ssl": ("blastbeat.transport",),
-    "socket": ("blastbeat.transport", "blastbeat.demo", "blastbeat.node"),
+    "socket": ("blastbeat.transport", "blastbeat.demo", "blastbeat.node", "blastbeat.testing"),
     "pluggy": (
         "blastbeat.hookspecs",
         "blastbeat.registry",

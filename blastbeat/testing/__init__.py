@@ -1,32 +1,54 @@
-"""For authors of plugins: contract tests to subclass, and what the server hands to a plugin, made by hand."""
+"""For authors of plugins: contract tests to subclass, what the server hands to a plugin, made by hand, and
+what runs a whole server in a test (the fixtures of `pytest_plugin` hand these out).
+
+Names resolve on first use (PEP 562): pytest loads this package in every run where BlastBeat is installed.
+"""
 
 from __future__ import annotations
 
-from blastbeat.testing.contracts import (
-    EncoderContract,
-    FilterContract,
-    NodeAuthenticatorContract,
-    RequestAuthenticatorContract,
-    SelectorContract,
-)
-from blastbeat.testing.fakes import (
-    make_candidate,
-    make_connection_view,
-    make_exchange_view,
-    make_instance,
-    make_registered,
-    make_request,
-    make_request_view,
-    sample_requests,
-)
-from blastbeat.testing.websocket_contract import WebSocketDriverContract
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from blastbeat.testing.client import Client, Response
+    from blastbeat.testing.clock import FakeClock
+    from blastbeat.testing.contracts import (
+        EncoderContract,
+        FilterContract,
+        NodeAuthenticatorContract,
+        RequestAuthenticatorContract,
+        SelectorContract,
+    )
+    from blastbeat.testing.fakes import (
+        make_candidate,
+        make_connection_view,
+        make_exchange_view,
+        make_instance,
+        make_registered,
+        make_request,
+        make_request_view,
+        sample_requests,
+    )
+    from blastbeat.testing.node import ScriptedNode
+    from blastbeat.testing.node_request import HOLD, NodeRequest
+    from blastbeat.testing.running import RunningServer
+    from blastbeat.testing.websocket_client import WebSocket
+    from blastbeat.testing.websocket_contract import WebSocketDriverContract
 
 __all__ = [
+    "HOLD",
+    "Client",
     "EncoderContract",
+    "FakeClock",
     "FilterContract",
     "NodeAuthenticatorContract",
+    "NodeRequest",
     "RequestAuthenticatorContract",
+    "Response",
+    "RunningServer",
+    "ScriptedNode",
     "SelectorContract",
+    "WebSocket",
     "WebSocketDriverContract",
     "make_candidate",
     "make_connection_view",
@@ -37,3 +59,37 @@ __all__ = [
     "make_request_view",
     "sample_requests",
 ]
+
+_HOME = {
+    "client": ("Client", "Response"),
+    "clock": ("FakeClock",),
+    "contracts": (
+        "EncoderContract",
+        "FilterContract",
+        "NodeAuthenticatorContract",
+        "RequestAuthenticatorContract",
+        "SelectorContract",
+    ),
+    "fakes": (
+        "make_candidate",
+        "make_connection_view",
+        "make_exchange_view",
+        "make_instance",
+        "make_registered",
+        "make_request",
+        "make_request_view",
+        "sample_requests",
+    ),
+    "node": ("ScriptedNode",),
+    "node_request": ("HOLD", "NodeRequest"),
+    "running": ("RunningServer",),
+    "websocket_client": ("WebSocket",),
+    "websocket_contract": ("WebSocketDriverContract",),
+}
+_MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _MODULE_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)

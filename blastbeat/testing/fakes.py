@@ -19,7 +19,7 @@ from blastbeat.interfaces import (
     RequestView,
 )
 from blastbeat.plugin_manager import PluginManager
-from blastbeat.plugin_sources import built_ins
+from blastbeat.plugin_sources import Named, built_ins
 
 
 def make_request(**changes: Any) -> Request:
@@ -126,15 +126,16 @@ def make_registered(
     options: Options | None = None,
     *,
     table: Mapping[str, Any] | None = None,
+    plugin_name: str = "",
 ) -> Any:
     """Load `plugin` (a module, or an object) as a server would, without any other, and make what it
     registered as the `kind` (``"selector"``…) `name`. `table` is what the configuration says in the plugin's
-    own table. Raises PluginError or ConfigError."""
-    own_name = str(getattr(plugin, "__name__", type(plugin).__name__))
+    own table; `plugin_name` the name that its entry point gives it. Raises PluginError or ConfigError."""
+    own_name = plugin_name or str(getattr(plugin, "__name__", type(plugin).__name__))
     manager = PluginManager(
         load=(),
         disabled=[source.name for source in built_ins()],
-        plugins=[plugin],
+        plugins=[Named(own_name, plugin)],
         options={own_name: table} if table else {},
     )
     manager.load()

@@ -17,6 +17,7 @@ from blastbeat.errors import ConfigError, PluginError
 from blastbeat.interfaces import Register, ServerView
 from blastbeat.plugin_listing import PluginInfo
 from blastbeat.plugin_manager import PluginManager
+from blastbeat.plugin_sources import Named
 from blastbeat.plugins.round_robin import RoundRobin
 
 
@@ -99,6 +100,15 @@ def test_managers_share_nothing(shop: Shop) -> None:
     loaded(shop.manager())
     assert "mine" not in loaded(PluginManager(load=())).build_registry().names("selector")
     assert "mine" in loaded(shop.manager()).build_registry().names("selector")
+
+
+def test_one_that_is_not_to_be_loaded_has_no_claim_to_its_name(shop: Shop) -> None:
+    shop.install("sample", SelectorPlugin("installed"))
+    given = [Named("sample", SelectorPlugin("given"))]
+    with pytest.raises(PluginError, match="has the name of another plugin"):
+        shop.manager(plugins=given).load()
+    names = loaded(shop.manager(load=(), plugins=given)).build_registry().names("selector")
+    assert "given" in names and "installed" not in names
 
 
 def test_a_third_party_replaces_a_built_in_and_the_listing_says_so(shop: Shop) -> None:

@@ -13,7 +13,7 @@ import pytest
 import blastbeat
 from blastbeat import hookimpl, hookspecs, plugins
 from blastbeat.errors import PluginError
-from blastbeat.plugin_sources import built_ins, given, installed, local_file, read_hooks
+from blastbeat.plugin_sources import Named, built_ins, given, installed, local_file, read_hooks
 
 HOOKS = {
     name: "register" if "register" in name else "view"
@@ -105,6 +105,11 @@ def test_given_plugins_are_named_after_their_class_or_module() -> None:
     sources = given([Listener(), Listener(), sys])
     assert [source.name for source in sources] == ["Listener", "Listener#2", "sys"]
     assert sources[2].load() is sys
+
+
+def test_a_given_plugin_may_bring_its_name() -> None:
+    (source,) = given([Named("tag", sys)])
+    assert (source.name, source.load()) == ("tag", sys)
 
 
 # ---------------------------------------------------------------- the hooks of a plugin

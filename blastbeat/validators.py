@@ -7,6 +7,7 @@ what would be right. Knows no plugin; a validator of a plugin's own is any funct
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,10 +18,12 @@ from blastbeat.paths import normalise
 
 __all__ = [
     "FileContent",
+    "Frequency",
     "choice",
     "field",
     "fields",
     "flag",
+    "frequency",
     "path_prefix",
     "rate",
     "read_file",
@@ -82,6 +85,39 @@ def size(minimum: int, maximum: int) -> Validator:
 def rate(minimum: int, maximum: int) -> Validator:
     """Bytes per second (int): ``"10Mbit/s"``, ``"1MiB/s"``; a plain number is kbit/s, as for `bandwidth`."""
     return _bounded(RATE, minimum, maximum)
+
+
+class Frequency(float):
+    """Times per second, and how it was `written`."""
+
+    written = ""
+
+
+_FREQUENCY = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(?:/\s*(s|m|min|h))?", re.ASCII)
+_SECONDS = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
+
+
+def frequency(minimum: float, maximum: float) -> Validator:
+    """How often (`Frequency`): ``"10/s"``, ``"100/m"``, ``"1000/h"``; a plain number is per second. So are
+    the bounds, both included."""
+
+    def validate(value: object) -> Frequency:
+        one = _one(value)
+        written = str(one) if isinstance(one, int | float) and not isinstance(one, bool) else one
+        match = _FREQUENCY.fullmatch(written.strip()) if isinstance(written, str) else None
+        if match is None:
+            raise BadValue("is not a rate; write for example 10/s, 100/m or 1000/h")
+        found = Frequency(float(match[1]) / _SECONDS[match[2]])
+        if not minimum <= found <= maximum:
+            raise BadValue(f"must be from {_often(minimum)} to {_often(maximum)}")
+        found.written = str(written).strip()
+        return found
+
+    return validate
+
+
+def _often(per_second: float) -> str:
+    return f"{per_second:.10g}/s" if per_second >= 1 else f"{per_second * 3600:.10g}/h"
 
 
 def text(value: object) -> str:

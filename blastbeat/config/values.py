@@ -121,10 +121,12 @@ _SIZES: Mapping[str, float] = {
     "KiB": KIB,
     "MiB": MIB,
     "GiB": GIB,
+    "TiB": 1024 * GIB,
     "B": 1,
     "kB": 1000,
     "MB": 1000**2,
     "GB": 1000**3,
+    "TB": 1000**4,
 }
 SIZE = Quantity("size", _SIZES, plain=1, whole=True, examples="65536 (bytes), 64KiB, 8MiB or 1GiB")
 SIZE_IN_MIB = Quantity("size", _SIZES, plain=MIB, whole=True, examples="64 (MiB), 512KiB or 64MiB")

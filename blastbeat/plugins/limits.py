@@ -7,7 +7,6 @@ number; IPv6 clients are told apart by their /64, which is what one customer of 
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -153,38 +152,15 @@ class DownloadLimit(Bandwidth):
 
 # ---------------------------------------------------------------- options
 
-_RATE = re.compile(r"([0-9]{1,9}(?:\.[0-9]{1,3})?)\s*(?:/\s*(s|m|min|h))?")
-_SECONDS = {None: 1, "s": 1, "m": 60, "min": 60, "h": 3600}
-
-
-class Rate(float):
-    """Requests per second, and how it was written."""
-
-    written = ""
-
-
-def parse_rate(value: object) -> Rate:
-    """The validator of `requests` and `client-requests`: ``10/s``, ``100/m``, ``1000/h``; a plain number is
-    per second."""
-    text = str(value) if isinstance(value, int | float) and not isinstance(value, bool) else value
-    match = _RATE.fullmatch(text.strip()) if isinstance(text, str) else None
-    if match is None:
-        raise ValueError("is not a rate; write for example 10/s, 100/m or 1000/h")
-    rate = Rate(float(match[1]) / _SECONDS[match[2]])
-    if not 1 / 3600 <= rate <= 1_000_000:
-        raise ValueError("must be from 1/h to 1000000/s")
-    rate.written = str(text).strip()
-    return rate
-
-
 _ONE_RATE = validators.rate(125, MAX_RATE)
+_FREQUENCY = validators.frequency(1 / 3600, 1_000_000)
 _BURST = validators.whole(1, 1_000_000)
 _CONCURRENT = validators.whole(1, 1_000_000)
 
 REQUEST_OPTIONS: dict[str, Validator] = {
-    "requests": parse_rate,
+    "requests": _FREQUENCY,
     "burst": _BURST,
-    "client-requests": parse_rate,
+    "client-requests": _FREQUENCY,
     "client-burst": _BURST,
     "concurrent": _CONCURRENT,
     "client-concurrent": _CONCURRENT,

@@ -77,13 +77,6 @@ def test_a_client_is_told_nothing_but_the_log_is() -> None:
     assert verdict.detail == "address 192.0.2.7 is not allowed"
 
 
-@pytest.mark.parametrize("network", ["::ffff:10.0.0.0/104", "::ffff:a00:0/104", "10.0.0.1/8"])
-def test_networks_of_ipv4_in_other_clothes(network: str) -> None:
-    authenticator = for_nodes(allow=network)
-    assert authenticator.authenticate(make_candidate(address="10.1.2.3"))
-    assert not authenticator.authenticate(make_candidate(address="11.1.2.3"))
-
-
 @pytest.mark.parametrize("make", [for_nodes, for_clients])
 @pytest.mark.parametrize(
     ("options", "message"),

@@ -12,7 +12,7 @@ from blastbeat.errors import ConfigError
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Answer, Filter, Pace, RequestView
 from blastbeat.plugins import limits
-from blastbeat.plugins.limits import REQUEST_OPTIONS, parse_rate
+from blastbeat.plugins.limits import REQUEST_OPTIONS
 from blastbeat.testing import FilterContract, make_registered, make_request_view
 
 
@@ -209,14 +209,6 @@ def test_both() -> None:
 
 
 # ---------------------------------------------------------------- options
-
-
-@pytest.mark.parametrize(
-    ("written", "per_second"),
-    [("10/s", 10), (10, 10), ("60/m", 1), ("60 / min", 1), ("3600/h", 1), ("0.5", 0.5), (2.5, 2.5)],
-)
-def test_rates(written: object, per_second: float) -> None:
-    assert parse_rate(written) == per_second
 
 
 @pytest.mark.parametrize(

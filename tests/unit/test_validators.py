@@ -87,3 +87,27 @@ def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path) -> Non
         validators.FileContent(5, str(tmp_path))("none.html")
     with pytest.raises(ValueError, match=f"{tmp_path}/page.html is longer than 4B"):
         validators.FileContent(4, str(tmp_path))("page.html")
+
+
+@pytest.mark.parametrize(
+    ("written", "per_second"),
+    [("10/s", 10), (10, 10), ("60/m", 1), ("60 / min", 1), ("3600/h", 1), ("0.5", 0.5), (2.5, 2.5)],
+)
+def test_frequencies(written: object, per_second: float) -> None:
+    found = validators.frequency(1 / 3600, 1000)(written)
+    assert found == per_second and found.written == str(written)
+
+
+@pytest.mark.parametrize(
+    ("written", "words"),
+    [
+        ("10/d", "is not a rate"),
+        (True, "is not a rate"),
+        (["1/s", "2/s"], "more than once"),
+        ("0", "must be from 1/h to 1000/s"),
+        ("1001/s", "must be from 1/h to 1000/s"),
+    ],
+)
+def test_frequencies_refused(written: object, words: str) -> None:
+    with pytest.raises(ValueError, match=words):
+        validators.frequency(1 / 3600, 1000)(written)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +19,7 @@ from blastbeat.exchange import Exchange
 from blastbeat.filtering import FilterFailed, ask_filters, checked_answer
 from blastbeat.forwarding import build_request
 from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
+from blastbeat.request_changes import allowed
 from blastbeat.routing import guard_path, route_request
 from blastbeat.secure_access import check_server_name
 from blastbeat.sessions import Sessions
@@ -166,8 +166,7 @@ class Admission:
         try:
             verdict = await each.authenticate(view)
             if isinstance(verdict, Allow):
-                request = view.request
-                view.request = replace(request, variables=(*request.variables, *verdict.variables))
+                view.request = allowed(view.request, verdict)
                 return None
             return checked_answer(verdict)
         except Exception:

@@ -8,13 +8,13 @@ neither sessions nor nodes.
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 
 from blastbeat.client import Client
-from blastbeat.events import CloseReason, Headers, Request, ResponseHead
+from blastbeat.events import CloseReason, Headers, ResponseHead
 from blastbeat.exchange import Exchange
 from blastbeat.headers import is_field
 from blastbeat.interfaces import Answer, Filter, Pace, RequestView, Route
+from blastbeat.request_changes import routed
 from blastbeat.response import BODYLESS_STATUSES
 from blastbeat.virtualhost import VirtualHost
 
@@ -212,21 +212,3 @@ def _checked_head(changed: object, head: ResponseHead) -> ResponseHead:
 def _is_bodyless(changed: ResponseHead, head: ResponseHead) -> bool:
     """Either has a status that says by itself that no body follows."""
     return head.status == 101 or not BODYLESS_STATUSES.isdisjoint((changed.status, head.status))
-
-
-def routed(request: Request, route: Route) -> Request:
-    """The request as a filter wants it forwarded."""
-    headers = request.headers
-    replaced = {name for name, _ in route.set_headers}
-    dropped = replaced.union(route.remove_headers)
-    if dropped:
-        headers = [field for field in headers if field[0] not in dropped]
-    if route.set_headers or route.add_headers:
-        headers = [*headers, *route.set_headers, *route.add_headers]
-    return replace(
-        request,
-        target=request.target if route.target is None else route.target,
-        script_name=request.script_name if route.script_name is None else route.script_name,
-        path_info=request.path_info if route.target is None else None,
-        headers=headers,
-    )

@@ -64,6 +64,11 @@ def _treatment(name: bytes) -> int:
 _TREATMENTS = NameTable(_treatment)
 
 
+def is_passed_on(name: bytes) -> bool:
+    """True for a field that nodes are sent as somebody before us wrote it; `name` in lower case."""
+    return _TREATMENTS[name] in (_PASS, _FORWARDING)
+
+
 # ---------------------------------------------------------------- trusted proxies
 
 

@@ -14,9 +14,19 @@ from blastbeat.events import CloseReason
 
 @dataclass(frozen=True, slots=True)
 class Allow:
-    """The request may go on. `variables` (e.g. REMOTE_USER) are handed to the node."""
+    """The request may go on, and this is what its node is told of the client.
+
+    `variables` (e.g. REMOTE_USER) reach nodes with `request-encoder = uwsgi`; `headers` reach all, as fields
+    of the request, in place of all the client sent of their names (in any case): no client can forge one.
+    `remove_headers` drops the client's own: what nodes believe, but the authenticator does not say this time,
+    or what they have no business with, like Authorization. A field that the server tells itself (Host,
+    X-Forwarded-For, X-Request-Id), that frames the message or is meant for one connection, or that has an
+    underscore in its name denies the request.
+    """
 
     variables: Sequence[tuple[bytes, bytes]] = ()
+    headers: Sequence[tuple[bytes, bytes]] = ()
+    remove_headers: Sequence[bytes] = ()
 
 
 @dataclass(frozen=True, slots=True)

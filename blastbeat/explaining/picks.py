@@ -13,7 +13,6 @@ from blastbeat.config.model import PluginRef, VirtualHostConfig
 from blastbeat.errors import BlastBeatError, ConfigError
 from blastbeat.events import Request
 from blastbeat.explaining.explanation import Explanation, Pick
-from blastbeat.filtering import routed
 from blastbeat.interfaces import (
     Allow,
     Answer,
@@ -24,6 +23,7 @@ from blastbeat.interfaces import (
     Route,
 )
 from blastbeat.registry import Registry
+from blastbeat.request_changes import routed
 
 BUILT_IN = "blastbeat.plugins."
 SHOWN = ("REQUEST_URI", "SCRIPT_NAME", "PATH_INFO", "QUERY_STRING")

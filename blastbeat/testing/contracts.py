@@ -27,6 +27,7 @@ from blastbeat.interfaces import (
     Route,
     Selector,
 )
+from blastbeat.request_changes import allowed
 from blastbeat.testing.fakes import (
     make_candidate,
     make_connection_view,
@@ -171,7 +172,9 @@ class RequestAuthenticatorContract:
 
     def test_it_judges_as_said(self) -> None:
         for view in self.allowed:
-            assert isinstance(self.judge(view), Allow), f"denied {view.request}"
+            verdict = self.judge(view)
+            assert isinstance(verdict, Allow), f"denied {view.request}"
+            allowed(view.request, verdict)  # what can't be handed to a node denies in a server
         for view in self.denied:
             assert isinstance(self.judge(view), Answer), f"allowed {view.request}"
 
@@ -182,6 +185,7 @@ class RequestAuthenticatorContract:
                 check_answer(verdict)
             else:
                 assert isinstance(verdict, Allow), f"{verdict!r} is neither Allow nor Answer"
+                allowed(request, verdict)
 
     def judge(self, view: RequestView) -> Allow | Answer:
         """The verdict of a new authenticator; the request must be left as it was."""

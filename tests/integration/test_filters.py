@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import pytest
+
 from blastbeat import hookimpl
 from blastbeat.events import CloseReason, Request, ResponseHead
 from blastbeat.interfaces import (
@@ -20,6 +22,7 @@ from tests.helpers.node import head
 from tests.helpers.server import RunningServer
 from tests.helpers.settings import Table
 from tests.helpers.stage import Stage
+from tests.helpers.uwsgi import read_variables
 
 
 class Recorder(Filter):
@@ -85,7 +88,8 @@ class Password:
             raise RuntimeError("the authenticator is broken")
         if word != b"sesame":
             return Answer(401, b"who are you?", [(b"WWW-Authenticate", b"Basic")])
-        return Allow([(b"REMOTE_USER", b"ali")])
+        told = [(b"X-User", b"ali"), (b"X-Forwarded-Groups", b"staff")]
+        return Allow([(b"REMOTE_USER", b"ali")], told, remove_headers=[b"X-Password", b"X-Role"])
 
 
 class Picky:
@@ -214,6 +218,26 @@ def test_request_authenticator(stage: Stage) -> None:
     assert request["REMOTE_USER"] == "ali"
     node.respond(request.sid, b"come in")
     assert client.read_response().body == b"come in"
+
+
+@pytest.mark.parametrize("encoder", ["headers", "uwsgi"])
+def test_a_client_cannot_forge_what_an_authenticator_tells(stage: Stage, encoder: str) -> None:
+    serve(stage, {"request-authenticators": "password", "node": "app", "request-encoder": encoder})
+    node, client = stage.node(), stage.client()
+    forged = [("X-USER", "root"), ("x-user", "root"), ("X-User", ""), ("X_User", "root"), ("X-Role", "admin")]
+    client.get(headers=[("X-Password", "sesame"), *forged, ("Connection", "X-User, X-Forwarded-Groups")])
+    message = node.receive()
+    if encoder == "headers":
+        lines = [line.lower() for line in message.body.split(b"\r\n")]
+        told = [line for line in lines if line.startswith((b"x-user", b"x_user", b"x-forwarded-g"))]
+        assert told == [b"x-user: ali", b"x-forwarded-groups: staff"]
+        assert not [line for line in lines if line.startswith((b"x-role", b"x-password"))]
+    else:
+        variables = read_variables(message.body)
+        assert (variables["HTTP_X_USER"], variables["HTTP_X_FORWARDED_GROUPS"]) == ("ali", "staff")
+        assert not {"HTTP_X_ROLE", "HTTP_X_PASSWORD"} & set(variables)
+    node.respond(message.sid)
+    assert client.read_response().status == 200
 
 
 def test_request_authenticator_and_a_body(stage: Stage) -> None:

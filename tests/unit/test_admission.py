@@ -97,6 +97,29 @@ def test_all_authenticators_must_agree() -> None:
     assert client.statuses == [200]
 
 
+def test_what_a_node_is_told_of_the_client_is_not_the_clients_to_say() -> None:
+    seen: list[Request] = []
+
+    def encode(request: Request) -> bytes:
+        seen.append(request)
+        return b"head"
+
+    first = GatedAuthenticator(Allow(headers=[(b"X-User", b"ann")]))
+    second = GatedAuthenticator(Allow(headers=[(b"X-Role", b"staff")], remove_headers=[b"Authorization"]))
+    first.is_open = second.is_open = True
+    engine = Engine(authenticators=[first, second], encode=encode)
+    head = request_head()
+    head.headers += [(b"x-user", b"root"), (b"x-user", b"also"), (b"authorization", b"Basic"), (b"x-a", b"1")]
+    engine.request(engine.stream(), head)
+    engine.tasks.run()
+    named = {b"x-user", b"x-role", b"authorization", b"x-a"}
+    assert [field for field in seen[0].headers if field[0] in named] == [
+        (b"x-a", b"1"),
+        (b"x-user", b"ann"),
+        (b"x-role", b"staff"),
+    ]
+
+
 def test_one_denies() -> None:
     first = GatedAuthenticator(Answer(401, b"who?\n", [(b"WWW-Authenticate", b"Basic")]))
     second = GatedAuthenticator()
@@ -128,6 +151,8 @@ BROKEN_AUTHENTICATORS = [
     Answer("200"),  # type: ignore[arg-type]
     Answer(200, headers=[("X-A", "1")]),  # type: ignore[list-item]
     Allow(5),  # type: ignore[arg-type]
+    Allow(headers=[(b"x-user", b"a\r\nx-b: c")]),
+    Allow(headers=[(b"content-length", b"7")]),
 ]
 
 

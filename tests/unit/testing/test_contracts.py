@@ -47,7 +47,8 @@ class GoodNodeAuthenticator:
 
 class GoodRequestAuthenticator:
     async def authenticate(self, view: Any) -> Any:
-        return Allow() if view.request.header(b"x-good") else Answer(403, b"", [(b"X-Why", b"no")])
+        told = Allow(headers=[(b"X-User", b"good")])
+        return told if view.request.header(b"x-good") else Answer(403, b"", [(b"X-Why", b"no")])
 
 
 class GoodFilter(Filter):

@@ -19,6 +19,7 @@ from blastbeat.events import Request
 from blastbeat.interfaces import (
     Clock,
     DriverFactory,
+    ExpectsClock,
     Filter,
     MessageDecoder,
     NodeAuthenticator,
@@ -163,6 +164,8 @@ class Assembly:
             return [make(kind, ref) for ref in getattr(config, field)]
 
         selector = cast(Selector, make("selector", config.selector))
+        if isinstance(selector, ExpectsClock):
+            selector.expect_clock(self._clock.monotonic)
         if refused := [each for each in hand_over(selector, config) if each.severity == "error"]:
             raise ConfigError(refused)
         return VirtualHost(

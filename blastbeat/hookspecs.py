@@ -82,7 +82,7 @@ def blastbeat_register_selectors(register: Register) -> None:
 
     Called: once per start. The factory is called once per virtualhost or route that uses the name, so a
     `Selector` may keep state of its own; one that has `expect_nodes` is handed what stands behind the nodes'
-    names.
+    names, one that has `expect_clock` the server's clock.
     Failure: an exception at start keeps the server from starting. Later, a selector that raises, or
     returns an instance it was not offered, costs that one request a 503 and is logged.
     """

@@ -184,6 +184,15 @@ class Instance:
         quiet = now - max(self.heard_at, self.pinged_at)
         return quiet >= period or now - self.pinged_at >= PINGED_EVERY * period
 
+    def judged(self, is_available: bool, now: float) -> bool:
+        """It can take sessions, or not. True where it can and could not before."""
+        was_available, self.is_available = self.is_available, is_available
+        self.is_steady = is_available and self.is_verified and not self.is_watched
+        if not is_available or was_available:
+            return False
+        self._view.available_since = now
+        return True
+
     def set_options(self, options: Options) -> None:
         """What is configured of its node has changed."""
         self._view.options = options

@@ -48,6 +48,7 @@ __all__ = [
     "DriverFactory",
     "Encoder",
     "ExchangeView",
+    "ExpectsClock",
     "ExpectsNodes",
     "Factory",
     "Filter",
@@ -162,6 +163,16 @@ class ExpectsNodes(Protocol):
         """The virtualhost's nodes by name, each with what stands behind it in the configuration
         (``app1 weight=3``; texts in ini, typed values in TOML). Called once, before the first `select`.
         Raises ValueError naming node and key where that is wrong."""
+        ...
+
+
+@runtime_checkable
+class ExpectsClock(Protocol):
+    """What a selector may have besides, to judge how long an instance has been available."""
+
+    def expect_clock(self, now: Callable[[], float]) -> None:
+        """`now()` is the server's monotonic clock, in seconds, the one of `InstanceView.available_since`.
+        Called once, before the first `select`."""
         ...
 
 

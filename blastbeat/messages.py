@@ -41,7 +41,9 @@ DRAIN = b"drain"
 CREDIT = b"credit"
 MSG = b"msg"
 
-HEAD_TYPES = frozenset((UWSGI, HEADERS))
+NOT_HEADS = frozenset((BODY, WEBSOCKET, WEBSOCKET_BINARY, CREDIT, MSG, END))
+"""What the server sends within a session besides request heads; every other type is a request encoder's,
+whoever registered it."""
 
 # capability words (protocol.md §1)
 BATCH = "batch"

@@ -286,9 +286,7 @@ class NodeTable:
         if instance.is_gone:
             return
         why_not = self.why_unavailable(instance, now)
-        was_available, instance.is_available = instance.is_available, not why_not
-        instance.is_steady = instance.is_available and instance.is_verified and not instance.is_watched
-        if instance.is_available and not was_available:
+        if instance.judged(not why_not, now):
             self.sink.instance_ready(instance)
         if instance.is_available == instance.is_up:
             return

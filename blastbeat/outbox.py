@@ -12,7 +12,7 @@ from collections import OrderedDict, deque
 from collections.abc import Iterable, Sequence
 
 from blastbeat.events import Buffer
-from blastbeat.messages import DRAIN, END, HEAD_TYPES, MAX_PAIRS, PING, SERVER_SID, Pair
+from blastbeat.messages import DRAIN, END, MAX_PAIRS, NOT_HEADS, PING, SERVER_SID, Pair
 
 MESSAGE_OVERHEAD = 128  # bytes an item costs beside its body: many empty messages are memory too
 MAX_BATCH_SIZE = 256 * 1024  # bytes of bodies packed into one message
@@ -97,7 +97,7 @@ class Outbox:
         lane = self._lanes.get(sid)
         if lane is None:
             lane = self._lanes[sid] = _Lane(opens_session)
-            turns = self._heads if opens_session or message_type in HEAD_TYPES else self._rest
+            turns = self._heads if opens_session or message_type not in NOT_HEADS else self._rest
             turns[sid] = None
         size = len(body) + MESSAGE_OVERHEAD
         lane.items.append((message_type, body))
@@ -214,7 +214,7 @@ class Outbox:
     def has_head(self, sid: bytes) -> bool:
         """A request of this session waits here, head first: its node has seen nothing of it."""
         lane = self._lanes.get(sid)
-        return lane is not None and any(message_type in HEAD_TYPES for message_type, _ in lane.items)
+        return lane is not None and any(message_type not in NOT_HEADS for message_type, _ in lane.items)
 
     def queued(self, sid: bytes) -> int:
         """Bytes that count against this session's share: its own, or while the queue is crowded all of

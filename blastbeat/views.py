@@ -19,7 +19,11 @@ key=cookie:id``."""
 
 @dataclass(slots=True)
 class InstanceView:
-    """One instance as a selector sees it. The server keeps it up to date; plugins only read."""
+    """One instance as a selector sees it. The server keeps it up to date; plugins only read.
+
+    `available_since`: when it could last take sessions after it could not (it came, came back, spoke again),
+    in seconds of the clock that `ExpectsClock` hands over; minus infinity before.
+    """
 
     node: str
     identity: str
@@ -28,6 +32,7 @@ class InstanceView:
     queued_bytes: int = 0
     capabilities: frozenset[str] = frozenset()
     options: Options = field(default_factory=dict)
+    available_since: float = float("-inf")
 
 
 @dataclass(frozen=True, slots=True)

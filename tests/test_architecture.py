@@ -31,6 +31,7 @@ LEVELS = {
     "blastbeat.messages": 1,
     "blastbeat.headers": 1,
     "blastbeat.paths": 1,
+    "blastbeat.request_keys": 1,
     "blastbeat.views": 1,
     "blastbeat.verdicts": 1,
     "blastbeat.drivers": 1,
@@ -152,6 +153,7 @@ PUBLIC = {
     "blastbeat.log_text",
     "blastbeat.networks",
     "blastbeat.paths",
+    "blastbeat.request_keys",
     "blastbeat.validators",
     "blastbeat.views",
 }

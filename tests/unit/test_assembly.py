@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -42,6 +42,7 @@ class Extras:
 
     def __init__(self) -> None:
         self.made: list[tuple[str, Options]] = []
+        self.timely = Timely()
 
     def _factory(self, kind: str, made: object) -> Any:
         def make(options: Options) -> object:
@@ -64,6 +65,17 @@ class Extras:
             raise RuntimeError("oops")
 
         register("broken", fail)
+        register("timely", self._factory("selector", self.timely))
+
+
+class Timely:
+    """Takes whoever has been there for the longest."""
+
+    def expect_clock(self, now: Callable[[], float]) -> None:
+        self.now = now
+
+    def select(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView:
+        return max(candidates, key=lambda each: self.now() - each.available_since)
 
 
 class Shout:
@@ -192,6 +204,14 @@ def test_plugins_are_picked_by_name_with_their_options() -> None:
     assert [type(each) for each in built.filters] == [Refuse] and built.needs_view
     assert ("encoder", {"loud": 3}) in plugin.made
     assert b"shout" not in parts.decoders, "it reads nothing"
+
+
+def test_a_selector_is_told_the_time_of_its_instances() -> None:
+    plugin = Extras()
+    (host,) = build(virtualhost(selector=PluginRef("timely")), plugin=plugin).virtualhosts
+    assert plugin.timely.now() == FakeClock().monotonic()
+    old, new = (InstanceView("app", f"app/{since}", "", available_since=since) for since in (5.0, 9.0))
+    assert host.select([new, old], make_request()) is old
 
 
 def test_bandwidth_is_kept_by_a_filter_of_its_own() -> None:

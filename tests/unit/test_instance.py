@@ -52,6 +52,16 @@ def test_the_view_shows_what_is_now() -> None:
     assert (instance.view.sessions, instance.view.queued_bytes) == (0, 0)
 
 
+def test_selectors_see_since_when_it_is_available() -> None:
+    instance = new()
+    assert instance.view.available_since == float("-inf")
+    assert not instance.judged(False, 4.0) and instance.view.available_since == float("-inf")
+    assert instance.judged(True, 5.0) and instance.is_available
+    assert not instance.judged(True, 6.0) and instance.view.available_since == 5.0
+    assert not instance.judged(False, 7.0) and not instance.is_available
+    assert instance.judged(True, 8.0) and instance.view.available_since == 8.0
+
+
 def test_it_says_who_it_is_also_when_the_name_is_not_text() -> None:
     view = InstanceView("app", b"app/\xff".decode(errors="replace"), "main")
     assert repr(Instance(b"app/\xff", "app", TableStage(), view)) == "<Instance app/\ufffd>"

@@ -73,6 +73,18 @@ def test_spawn_once_per_routing_id(stage: TableStage) -> None:
 # ---------------------------------------------------------------- available, silent
 
 
+def test_selectors_see_since_when_it_is_available(stage: TableStage) -> None:
+    stage.connect(APP)
+    stage.say(APP, b"")
+    view, since = stage.instance().view, stage.now
+    stage.wait(2 * PERIOD, answering=[APP])
+    assert view.available_since == since < stage.now
+    stage.wait(10 * PERIOD)
+    assert not stage.instance().is_available
+    stage.say(APP)
+    assert view.available_since == stage.now, "it was silent in between"
+
+
 def test_available_when_heard_from(stage: TableStage) -> None:
     stage.connect(APP)
     assert stage.say(APP) is stage.instance()

@@ -68,7 +68,7 @@ def test_the_rest_goes_round_robin() -> None:
     ]
 
 
-@pytest.mark.parametrize("head", [b"uwsgi", b"headers"])
+@pytest.mark.parametrize("head", [b"uwsgi", b"headers", b"of-a-plugin"])
 def test_a_head_waits_for_what_its_session_has_queued(head: bytes) -> None:
     outbox = new()
     outbox.put(A, b"body", b"rest of the first request")
@@ -322,15 +322,16 @@ def test_accounts_and_order_hold(steps: list[tuple[str, bytes, int]]) -> None:
         assert outbox or not held
 
 
-def test_a_head_that_waits_was_seen_by_nobody() -> None:
+@pytest.mark.parametrize("type", [b"uwsgi", b"headers", b"of-a-plugin"])
+def test_a_head_that_waits_was_seen_by_nobody(type: bytes) -> None:
     outbox = new()
-    outbox.put(b"a", b"uwsgi", b"head", opens_session=True)
+    outbox.put(b"a", type, b"head", opens_session=True)
     outbox.put(b"a", b"body", b"data")
     outbox.put(b"b", b"body", b"of a request that went")
     assert outbox.has_head(b"a") and not outbox.has_head(b"b") and not outbox.has_head(b"c")
     take(outbox)
     assert not outbox.has_head(b"a"), "its head has gone"
-    outbox.put(b"b", b"uwsgi", b"its next request")
+    outbox.put(b"b", type, b"its next request")
     assert outbox.has_head(b"b")
 
 

@@ -22,6 +22,7 @@ from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestVie
 from blastbeat.request_changes import allowed
 from blastbeat.routing import guard_path, route_request
 from blastbeat.secure_access import check_server_name
+from blastbeat.session import Session
 from blastbeat.sessions import Sessions
 from blastbeat.upgrading import check_handshake
 from blastbeat.vhosts import HostTable
@@ -121,8 +122,15 @@ class Admission:
 
     def _admit_looked_at(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> None:
         assert exchange.request is not None
+        session = stream.session
+        if session is not None and not _waits_for_anybody(session):
+            exchange.pinned_node = session.instance.node
         view = exchange.view = RequestView(
-            exchange.request, stream.client.view, now=self._dispatcher.clock.monotonic, count=self._count
+            exchange.request,
+            stream.client.view,
+            now=self._dispatcher.clock.monotonic,
+            count=self._count,
+            opens_session=exchange.pinned_node not in exchange.node_names,
         )
         try:
             answer = ask_filters(exchange, view, virtualhost)
@@ -179,8 +187,7 @@ class Admission:
         """Everybody agreed: go on in the session there is, or begin one."""
         session = stream.session
         if session is not None:
-            if session.instance.unreachable_since is not None and session.virtualhost.held is not None:
-                # It may come back within its grace, or not: rather than wait for it, wait for anybody.
+            if _waits_for_anybody(session):
                 stream.drop_session(CloseReason.NODE_GONE)
             elif session.instance.node in exchange.node_names:
                 self._dispatcher.placement.continue_session(stream, exchange, session)
@@ -188,6 +195,11 @@ class Admission:
             else:
                 stream.drop_session(CloseReason.OTHER_VIRTUALHOST)
         self._dispatcher.placement.place(stream, exchange)
+
+
+def _waits_for_anybody(session: Session) -> bool:
+    """Its instance may come back within its grace, or not: the next request rather waits for any."""
+    return session.instance.unreachable_since is not None and session.virtualhost.held is not None
 
 
 def _give(stream: Stream, virtualhost: VirtualHost, answer: Answer, who: object) -> None:

@@ -37,6 +37,7 @@ class Exchange:
         "messages_out",
         "node_names",
         "passed",
+        "pinned_node",
         "none_left",
         "reason",
         "replayed",
@@ -65,6 +66,7 @@ class Exchange:
         self.route = ""
         self.identity = ""
         self.node_names: tuple[str, ...] = ()
+        self.pinned_node = ""  # whose session it would go on in; only where there is a view
         self.status = 0
         self.bytes_in = 0
         self.bytes_out = 0

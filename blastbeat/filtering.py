@@ -163,6 +163,7 @@ def _follow(exchange: Exchange, view: RequestView, verdict: object) -> Answer | 
         if isinstance(verdict.nodes, str):
             raise TypeError(f"Route.nodes is the text {verdict.nodes!r}, not a list of names")
         exchange.node_names = tuple(verdict.nodes)
+        view.opens_session = exchange.pinned_node not in exchange.node_names
     return None
 
 

@@ -76,6 +76,9 @@ class RequestView:
 
     `now()` is the server's monotonic clock, in seconds: a plugin that asks here can be tested without
     waiting. `count(name)` adds one to a counter of the server; KeyError for one that is not in the reference.
+
+    `opens_session`: this request would be pinned to an instance anew. False where it goes to the one that has
+    its connection's session; a `Route` to other nodes makes it True for whoever is asked behind it.
     """
 
     request: Request
@@ -83,6 +86,7 @@ class RequestView:
     notes: dict[str, Any] = field(default_factory=dict)
     now: Callable[[], float] = _stopped_clock
     count: Callable[[str], None] = _count_nothing
+    opens_session: bool = True
     _path: bytes = field(default=b"", init=False, repr=False, compare=False)
     _path_of: bytes | None = field(default=None, init=False, repr=False, compare=False)
 

@@ -203,8 +203,8 @@ class FilterContract:
 
     def test_an_exchange_from_begin_to_end(self) -> None:
         subject = self.new_filter()
-        for request in sample_requests():
-            view = RequestView(request, make_connection_view())
+        for number, request in enumerate(sample_requests()):
+            view = RequestView(request, make_connection_view(), opens_session=number % 2 == 0)
             before = copy.deepcopy(request)
             check_decision(subject.on_request(view))
             head = ResponseHead(1, 200, b"OK", [(b"Content-Type", b"text/plain")], length=3)

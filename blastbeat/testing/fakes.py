@@ -87,9 +87,9 @@ def make_connection_view(**changes: Any) -> ConnectionView:
     return ConnectionView(**values | changes)
 
 
-def make_request_view(**changes: Any) -> RequestView:
+def make_request_view(*, opens_session: bool = True, **changes: Any) -> RequestView:
     """A request as filters and request authenticators see it; `changes` are attributes of `Request`."""
-    return RequestView(make_request(**changes), make_connection_view())
+    return RequestView(make_request(**changes), make_connection_view(), opens_session=opens_session)
 
 
 def make_exchange_view(**changes: Any) -> ExchangeView:

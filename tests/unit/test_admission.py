@@ -7,7 +7,7 @@ import logging
 import pytest
 
 from blastbeat.events import CloseReason, Request
-from blastbeat.interfaces import Allow, Answer
+from blastbeat.interfaces import Allow, Answer, Filter, RequestView, Route
 from blastbeat.progress import Phase
 from tests.helpers.engine import Engine, request_head, upload_head
 from tests.helpers.engine_fakes import FakeClient, GatedAuthenticator
@@ -63,6 +63,71 @@ def test_the_same_virtualhost_keeps_the_session() -> None:
     first = engine.request(stream)
     engine.respond(first)
     assert engine.request(stream) is first
+
+
+# ---------------------------------------------------------------- whether a session begins
+
+
+class SessionSpy(Filter):
+    """Keeps what it is told of sessions; routes where `nodes` says."""
+
+    def __init__(self, nodes: list[str] | None = None) -> None:
+        self.opens: list[bool] = []
+        self.nodes = nodes
+
+    def on_request(self, view: RequestView) -> Route | None:
+        self.opens.append(view.opens_session)
+        return Route(self.nodes) if self.nodes is not None else None
+
+
+def test_a_filter_hears_whether_a_session_would_begin() -> None:
+    spy = SessionSpy()
+    engine = Engine(filters=[spy])
+    stream = engine.stream()
+    engine.respond(engine.request(stream))
+    engine.respond(engine.request(stream))
+    session = engine.request(stream)
+    engine.respond(session)
+    engine.say(session, "end")
+    engine.request(engine.stream())
+    assert spy.opens == [True, False, False, True] and engine.counters["sessions.opened"] == 2
+
+
+def test_each_request_opens_one_where_the_instance_wants_it() -> None:
+    spy = SessionSpy()
+    engine = Engine(filters=[spy], here={"app/1": "exchange"})
+    stream = engine.stream()
+    for _ in range(3):
+        engine.respond(engine.request(stream))
+    assert spy.opens == [True, True, True] and engine.counters["sessions.opened"] == 3
+
+
+def test_a_route_elsewhere_opens_one_for_those_behind_it() -> None:
+    before, router, behind = SessionSpy(), SessionSpy(), SessionSpy()
+    engine = Engine(nodes=("app", "other"), filters=[before, router, behind])
+    stream = engine.stream()
+    engine.respond(engine.request(stream))
+    router.nodes = ["other"]
+    engine.respond(engine.request(stream))
+    router.nodes = ["other", "app"]
+    engine.respond(engine.request(stream))
+    assert before.opens == router.opens == [True, False, False] and behind.opens == [True, True, False]
+    assert engine.counters["sessions.opened"] == 2
+
+
+def test_another_virtualhost_and_a_node_that_was_lost_open_one() -> None:
+    spy, other = SessionSpy(), SessionSpy()
+    engine = Engine(filters=[spy], policy={"hold": 5.0})
+    engine.add_virtualhost("other.test", ["app"], filters=[other])
+    engine.dispatcher.admit(engine.instance(), "1.2.3.4")
+    stream = engine.stream()
+    engine.respond(engine.request(stream))
+    engine.respond(engine.request(stream, request_head(authority=b"other.test")))
+    engine.respond(engine.request(stream))
+    engine.table.unreachable(engine.instance(), engine.clock.now)
+    engine.request(stream)
+    assert spy.opens == [True, True, True] and other.opens == [True]
+    stream.client_left()
 
 
 # ---------------------------------------------------------------- authenticators

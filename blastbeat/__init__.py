@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-__all__ = ["__version__", "hookimpl"]
+API_VERSION = (1, 0)
+"""Of hooks and everything else that plugins build on: (major, minor). What raises which is in
+docs/explanation/plugin-api-versions.md; docs/reference/make_api.py says when it must."""
+
+__all__ = ["API_VERSION", "__version__", "hookimpl"]
 
 if TYPE_CHECKING:
     from blastbeat.hookspecs import hookimpl

@@ -15,7 +15,8 @@ class PluginInfo:
     """A plugin. `origin` is ``"built in"``, a distribution's name or a file's path; `state` is ``"active"``,
     ``"disabled"`` or ``"failed"``, with the `reason` for the latter two. `hooks` are without their prefix.
     `registered` holds (kind, name) pairs; `replaced` those of them whose place another plugin took, with that
-    plugin's name. `options` are the names of the options that each of `registered` takes, in its order."""
+    plugin's name. `options` are the names of the options that each of `registered` takes, in its order. `api`
+    is the version of the plugin API that it says it was written for, if it does."""
 
     name: str
     version: str
@@ -26,6 +27,7 @@ class PluginInfo:
     registered: tuple[tuple[str, str], ...] = ()
     replaced: tuple[tuple[str, str, str], ...] = ()
     options: tuple[tuple[str, ...], ...] = ()
+    api: str = ""
 
 
 def plugins_as_data(plugins: Sequence[PluginInfo]) -> list[dict[str, Any]]:
@@ -39,6 +41,7 @@ def _as_data(plugin: PluginInfo) -> dict[str, Any]:
     return {
         "name": plugin.name,
         "version": plugin.version,
+        "api": plugin.api,
         "origin": plugin.origin,
         "state": plugin.state,
         "reason": plugin.reason,

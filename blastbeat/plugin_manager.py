@@ -7,9 +7,9 @@ import, and nothing is global: each manager has its own plugins. What a plugin r
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import Any
@@ -21,17 +21,20 @@ from blastbeat.config.model import Config
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Factory, Options, Register, RegisterCommand, Validator
 from blastbeat.lifecycle import NOTICES, FailureLog, Lifecycle, build_lifecycle
+from blastbeat.plugin_api import (
+    arguments_of,
+    deprecations_in,
+    explain_import,
+    listener_of,
+    read_api,
+    values_of,
+)
 from blastbeat.plugin_listing import PluginInfo
 from blastbeat.plugin_sources import Source, built_ins, given, installed, local_file, read_hooks
 from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names, validate_options
 
 _HOOK_OF_KIND = {kind: f"{hookspecs.PREFIX}register_{kind.replace('-', '_')}s" for kind in KINDS}
 _HOOK_OF_NOTICE = {notice: hookspecs.PREFIX + notice for notice in NOTICES}
-_HOOKS = {
-    name: next(iter(inspect.signature(hook).parameters))
-    for name, hook in vars(hookspecs).items()
-    if name.startswith(hookspecs.PREFIX)
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +53,7 @@ class _Plugin:
     state: str = "disabled"
     reason: str = ""
     object: Any = None
+    api: str = ""
     hooks: tuple[str, ...] = ()
     registrations: tuple[Registration, ...] = ()
 
@@ -70,6 +74,10 @@ class _Problems:
             key = "files" if file else ""
             self.found.append(Problem(str(error), section="plugins", key=key, value=file))
 
+    def warn(self, plugin: str, message: str) -> None:
+        text = f"plugin {plugin!r}: {message}"
+        self.found.append(Problem(text, "warning", section="plugins"))
+
 
 class PluginManager:
     """The plugins of one server. Call `load` once, then ask.
@@ -77,7 +85,7 @@ class PluginManager:
     `load` and `disabled` are names of plugins: `load` chooses among installed distributions (``"*"``: all),
     `disabled` removes any plugin, built-ins too; `files` are Python files. `options` holds the tables
     `[plugin.<name>]`. `plugins` are further ones, made by the caller; `discover` finds the entry points of
-    installed distributions.
+    installed distributions. `specs` has the hook specifications.
     """
 
     def __init__(
@@ -89,6 +97,7 @@ class PluginManager:
         options: Mapping[str, Options] | None = None,
         plugins: Sequence[object] = (),
         discover: Callable[[], Iterable[EntryPoint]] | None = None,
+        specs: Any = hookspecs,
     ) -> None:
         self._load, self._disabled, self._files = tuple(load), tuple(disabled), tuple(files)
         self._options = dict(options or {})
@@ -96,7 +105,12 @@ class PluginManager:
         self._plugins: dict[str, _Plugin] = {}
         self._registry = Registry()
         self._pluggy = pluggy.PluginManager(hookspecs.PROJECT)
-        self._pluggy.add_hookspecs(hookspecs)
+        self._pluggy.add_hookspecs(specs)
+        self._arguments = {
+            name: arguments_of(hook)
+            for name, hook in vars(specs).items()
+            if name.startswith(hookspecs.PREFIX)
+        }
         self.failures = FailureLog()
 
     @classmethod
@@ -118,8 +132,9 @@ class PluginManager:
     def load(self, *, strict: bool = True) -> list[Problem]:
         """Find and load every plugin and let it register.
 
-        Strict: raises PluginError (naming the plugin) or ConfigError at the first thing that is wrong. Not
-        strict: never raises; a broken plugin is left out whole, and the list says everything that is wrong.
+        Strict: raises PluginError (naming the plugin) or ConfigError at the first thing that is wrong, and
+        returns warnings. Not strict: never raises; a broken plugin is left out whole, and the list says
+        everything that is wrong, too.
         """
         problems = _Problems(strict)
         for source in self._find_sources(problems):
@@ -147,8 +162,10 @@ class PluginManager:
             return
         try:
             plugin.object = source.load()
-            plugin.hooks = read_hooks(plugin.object, source.name, _HOOKS)
-            self._register_with_pluggy(plugin)
+            plugin.api = read_api(plugin.object, source.name)
+            plugin.hooks = read_hooks(plugin.object, source.name, self._arguments)
+            for warning in deprecations_in(partial(self._register_with_pluggy, plugin)):
+                problems.warn(source.name, warning)
             self._hand_options(plugin)
             plugin.registrations = tuple(self._collect(plugin))
             if plugin.registrations:
@@ -156,7 +173,8 @@ class PluginManager:
         except (PluginError, ConfigError) as error:
             self._give_up(plugin, error, problems)
         except (Exception, SystemExit) as error:
-            failure = PluginError(source.name, f"({source.origin}) failed: {type(error).__name__}: {error}")
+            why = f"({source.origin}) failed: {type(error).__name__}: {error}{explain_import(error)}"
+            failure = PluginError(source.name, why)
             failure.__cause__ = error
             self._give_up(plugin, failure, problems)
         else:
@@ -210,7 +228,7 @@ class PluginManager:
         """Call one registration hook of one plugin, so that whose name it is stays known."""
         if hook in plugin.hooks:
             others = [other for other in self._pluggy.get_plugins() if other is not plugin.object]
-            self._pluggy.subset_hook_caller(hook, others)(register=register)
+            self._pluggy.subset_hook_caller(hook, others)(**values_of(self._arguments[hook], register))
 
     def _collect(self, plugin: _Plugin) -> list[Registration]:
         found: list[Registration] = []
@@ -246,8 +264,8 @@ class PluginManager:
         """The notices, resolved to the listeners of all active plugins; later registered ones come first."""
         listeners = {
             notice: [
-                (implementation.plugin_name, _one_argument(implementation.function, implementation.argnames))
-                for implementation in reversed(getattr(self._pluggy.hook, hook).get_hookimpls())
+                (each.plugin_name, listener_of(each.function, each.argnames, self._arguments[hook]))
+                for each in reversed(getattr(self._pluggy.hook, hook).get_hookimpls())
             ]
             for notice, hook in _HOOK_OF_NOTICE.items()
         }
@@ -286,6 +304,7 @@ class PluginManager:
             pairs,
             tuple((kind, name, owner) for kind, name, owner in owners if owner and owner != source.name),
             tuple(tuple(sorted(registration.options)) for registration in plugin.registrations),
+            plugin.api,
         )
 
 
@@ -309,17 +328,6 @@ def _command_adder(plugin: str, found: dict[str, Command]) -> RegisterCommand:
         found[name] = Command(name, run, summary, plugin)
 
     return register
-
-
-def _one_argument(function: Callable[..., None], names: Sequence[str]) -> Callable[[Any], None]:
-    """A listener may leave its argument out; the emitter always passes the view."""
-    if names:
-        return function
-
-    def call(view: object) -> None:
-        function()
-
-    return call
 
 
 def _first_line(error: Exception) -> str:

@@ -116,9 +116,9 @@ def given(plugins: Iterable[object]) -> list[Source]:
     return sources
 
 
-def read_hooks(plugin: object, name: str, hooks: Mapping[str, str]) -> tuple[str, ...]:
+def read_hooks(plugin: object, name: str, hooks: Mapping[str, Iterable[str]]) -> tuple[str, ...]:
     """The hooks `plugin` implements, in alphabetical order. Raises PluginError for a misspelt one, one
-    without `@hookimpl`, and one that could never be called. `hooks` maps each hook to its one argument."""
+    without `@hookimpl`, and one that could never be called. `hooks` maps each hook to its arguments."""
     found = []
     for attribute in dir(plugin):
         function = getattr(plugin, attribute, None)
@@ -138,7 +138,7 @@ def read_hooks(plugin: object, name: str, hooks: Mapping[str, str]) -> tuple[str
     return tuple(sorted(found))
 
 
-def _find_breach(function: Any, marks: dict[str, Any], argument: str) -> str:
+def _find_breach(function: Any, marks: dict[str, Any], arguments: Iterable[str]) -> str:
     # pluggy would call each of these and take the coroutine or generator it gets for a result.
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return "is `async def`; hooks never await, only a request authenticator may"
@@ -151,8 +151,8 @@ def _find_breach(function: Any, marks: dict[str, Any], argument: str) -> str:
         for parameter in inspect.signature(function).parameters.values()
         if parameter.default is parameter.empty
     ]
-    if needed not in ([], [argument]):
-        return f"takes ({', '.join(needed)}), but is called with ({argument})"
+    if not set(needed) <= set(arguments):
+        return f"takes ({', '.join(needed)}), but is called with ({', '.join(arguments)})"
     return ""
 
 

@@ -136,7 +136,8 @@ class Server:
         self._loop = asyncio.get_running_loop()
         self._stop_asked, self._abort_asked = anyio.Event(), anyio.Event()
         manager = PluginManager.for_config(self.config, plugins=self._plugins)
-        manager.load()
+        for problem in manager.load():
+            log.warning("%s", problem)
         registry = manager.build_registry()
         self._lifecycle = manager.lifecycle()
         assembly = Assembly(registry, self.counters, self._clock)

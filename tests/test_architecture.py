@@ -51,6 +51,7 @@ LEVELS = {
     "blastbeat.validators": 1,
     "blastbeat.buckets": 1,
     "blastbeat.networks": 1,
+    "blastbeat.plugin_api": 1,
     "blastbeat.hookspecs": 2,
     "blastbeat.registry": 2,
     "blastbeat.plugins": 2,

@@ -16,7 +16,7 @@ from blastbeat.errors import PluginError
 from blastbeat.plugin_sources import Named, built_ins, given, installed, local_file, read_hooks
 
 HOOKS = {
-    name: "register" if "register" in name else "view"
+    name: ("register",) if "register" in name else ("view",)
     for name in vars(hookspecs)
     if name.startswith(hookspecs.PREFIX)
 }

@@ -1,0 +1,87 @@
+"""Judges a request by its token, and words the answers of RFC 6750.
+
+Knows where the parts are, not how they work.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from blastbeat.interfaces import Allow, Answer, RequestView
+from blastbeat_auth_jwt.claims import Handed, handed_value, is_met, scopes_of
+from blastbeat_auth_jwt.tokens import Malformed, Source, find_token
+from blastbeat_auth_jwt.verifying import Claims, KeySource, KeysUnavailable, Rules, TokenError, verify
+
+RETRY_AFTER = 5
+"""Seconds a client waits while there are no keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """What is asked of a request beside a token that is right, and what of it the node is told."""
+
+    places: tuple[Source, ...]
+    realm: str = "Restricted"
+    max_token: int = 16384
+    scopes: tuple[str, ...] = ()
+    conditions: tuple[tuple[str, str], ...] = ()
+    user_claim: str = "sub"
+    variables: tuple[Handed, ...] = ()
+    is_optional: bool = False
+
+
+class TokenAuthenticator:
+    """Lets in who has a token that `rules` and `policy` take, signed with one of `keys`."""
+
+    def __init__(self, keys: KeySource, rules: Rules, policy: Policy) -> None:
+        self._source, self._rules, self._policy = keys, rules, policy
+
+    async def authenticate(self, view: RequestView) -> Allow | Answer:
+        policy = self._policy
+        try:
+            token = find_token(view.request, policy.places, policy.max_token)
+        except Malformed as error:
+            return self._refuse(400, "invalid_request", str(error))
+        if token is None:
+            return Allow() if policy.is_optional else self._refuse(401, "", "no token")
+        try:
+            claims = await verify(token, self._source, self._rules)
+            return self._judge(claims)
+        except TokenError as error:
+            return self._refuse(401, "invalid_token", str(error))
+        except KeysUnavailable as error:
+            return Answer(503, headers=((b"Retry-After", b"%d" % RETRY_AFTER),), detail=str(error))
+
+    def _judge(self, claims: Claims) -> Allow | Answer:
+        policy = self._policy
+        if not scopes_of(claims).issuperset(policy.scopes):
+            return self._refuse(403, "insufficient_scope", "the token lacks a scope")
+        for claim, wanted in policy.conditions:
+            if not is_met(claims, claim, wanted):
+                return self._refuse(403, "insufficient_scope", f"the claim {claim} is not as it must be")
+        return self._allow(claims)
+
+    def _allow(self, claims: Claims) -> Allow:
+        policy = self._policy
+        user = handed_value(claims, policy.user_claim)
+        if not user:
+            raise TokenError(f"the token has no claim {policy.user_claim}")
+        variables = [(b"REMOTE_USER", user), (b"AUTH_TYPE", b"Bearer")]
+        values = ((handed.name, handed_value(claims, handed.claim)) for handed in policy.variables)
+        variables += [(name, value) for name, value in values if value is not None]
+        return Allow(variables)
+
+    def _refuse(self, status: int, error: str, detail: str) -> Answer:
+        return Answer(status, headers=((b"WWW-Authenticate", self._challenge(error, detail)),), detail=detail)
+
+    def _challenge(self, error: str, detail: str) -> bytes:
+        """RFC 6750 §3. Who sent no token is not told an error (§3.1)."""
+        parts = [f'Bearer realm="{self._policy.realm}"']
+        if error:
+            parts.append(f'error="{error}", error_description="{detail}"')
+        if error == "insufficient_scope" and self._policy.scopes:
+            parts.append(f'scope="{" ".join(self._policy.scopes)}"')
+        return ", ".join(parts).encode("ascii")
+
+    async def aclose(self) -> None:
+        await self._source.aclose()

@@ -64,9 +64,7 @@ def make_source(options: Options) -> tuple[KeySource, Sequence[Key]]:
     keys = [
         *_read(options.get("key", ()), lambda content: (parse_pem(content),)),
         *_read(options.get("secret", ()), lambda content: (parse_secret(content),)),
-        *_read(
-            [options["jwks"]] if "jwks" in options else [], lambda found: parse_key_set(found, secrets=True)
-        ),
+        *_read(options.get("jwks", ()), lambda content: parse_key_set(content, secrets=True)),
     ]
     url = options.get("jwks-url")
     if bool(url) == bool(keys):

@@ -46,9 +46,7 @@ def key_url(value: object) -> str:
     if parts.scheme not in ("https", "http") or not parts.hostname or parts.username or parts.fragment:
         raise ValueError("is no URL; write https://HOST/PATH")
     if parts.scheme == "http" and not _is_loopback(parts.hostname):
-        raise ValueError(
-            "must begin with https:// (http:// is for this machine alone): it decides who is let in"
-        )
+        raise ValueError("decides who is let in, so it must be https; http is for this machine alone")
     return written
 
 

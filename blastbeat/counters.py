@@ -1,11 +1,14 @@
 """Plain integers for everything that happens, is dropped or refused: one closed list of names, each
-explained.
+explained, and what plugins declare beside it.
 
 Knows nobody who counts. Names are `<what>.<how>.<reason>`; a new one is declared here, where the reference
 page and its test find it.
 """
 
 from __future__ import annotations
+
+import re
+from collections.abc import Mapping
 
 from blastbeat.events import CloseReason
 from blastbeat.tally import Tallies
@@ -113,11 +116,18 @@ COUNTERS |= {f"answers.{status}": f"requests the server itself answered with {st
 
 class Counters(dict[str, int]):
     """The counters of one server. What happens for each request is counted as ``counters[name] += 1``; a
-    name that is not declared in COUNTERS raises KeyError. `tallies` are those of its virtualhosts."""
+    name that is not declared raises KeyError. `tallies` are those of its virtualhosts, `of_plugins` the
+    meanings of what plugins declared, by name."""
 
     def __init__(self) -> None:
         super().__init__(dict.fromkeys(COUNTERS, 0))
         self.tallies = Tallies()
+        self.of_plugins: dict[str, str] = {}
+
+    def declare(self, meanings: Mapping[str, str]) -> None:
+        """Counters of plugins, beginning at 0."""
+        self.of_plugins.update(meanings)
+        self.update(dict.fromkeys(meanings, 0))
 
     def add(self, name: str, n: int = 1) -> None:
         """Count `n`. Raises KeyError like ``+=``."""
@@ -126,3 +136,8 @@ class Counters(dict[str, int]):
     def snapshot(self) -> dict[str, int]:
         """A copy of all values by name."""
         return dict(self)
+
+
+def metric_name(name: str) -> str:
+    """As `/metrics` has it, without prefix and suffix: ``policy.too-large`` is ``policy_too_large``."""
+    return re.sub("[^A-Za-z0-9_]", "_", name)

@@ -20,6 +20,7 @@ from blastbeat.interfaces import (
     NodeView,
     Register,
     RegisterCommand,
+    RegisterCounter,
     RegisterOptions,
     ServerView,
     SessionView,
@@ -119,6 +120,17 @@ def blastbeat_register_filters(register: Register) -> None:
     Failure: an exception at start keeps the server from starting. Later, a filter that raises in
     `on_request` costs that request a 500 with the reason `plugin-error`; elsewhere it is logged and passed
     over.
+    """
+
+
+@hookspec
+def blastbeat_register_counters(register: RegisterCounter) -> None:
+    """Declare counters: `register("policy.requests", "requests over a plan's rate")`; a name begins with the
+    plugin's. `view.count(name)` of a request adds one. They are in `blastbeat status`, the status page and
+    the metrics beside the server's own.
+
+    Called: once per start, before factories are called. Failure: an exception, a name that does not begin so
+    or is taken, or more than 200 keep the server from starting and name the plugin.
     """
 
 

@@ -64,6 +64,7 @@ __all__ = [
     "Pace",
     "Register",
     "RegisterCommand",
+    "RegisterCounter",
     "RegisterOptions",
     "RequestAuthenticator",
     "RequestEncoder",
@@ -135,6 +136,14 @@ class RegisterOptions(Protocol):
     server starts, with the validated values of the keys that are present (perhaps none)."""
 
     def __call__(self, keys: Mapping[str, Validator], receive: Callable[[Options], None]) -> None: ...
+
+
+class RegisterCounter(Protocol):
+    """Declares a counter of the server. `name` begins with the plugin's name and a dot (``policy.requests``),
+    `meaning` says in a few words what is counted (``requests over a plan's rate``). PluginError for a name
+    that is malformed or taken, and for more than 200."""
+
+    def __call__(self, name: str, meaning: str) -> None: ...
 
 
 class RegisterCommand(Protocol):

@@ -29,6 +29,7 @@ from blastbeat.plugin_api import (
     read_api,
     values_of,
 )
+from blastbeat.plugin_counters import counter_adder, join_counters
 from blastbeat.plugin_listing import PluginInfo
 from blastbeat.plugin_sources import Source, built_ins, given, installed, local_file, read_hooks
 from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names, validate_options
@@ -112,6 +113,7 @@ class PluginManager:
             if name.startswith(hookspecs.PREFIX)
         }
         self.failures = FailureLog()
+        self.counters: dict[str, str] = {}  # what plugins declared: meanings by name
 
     @classmethod
     def for_config(cls, config: Config, *, plugins: Sequence[object] = ()) -> PluginManager:
@@ -170,6 +172,7 @@ class PluginManager:
             plugin.registrations = tuple(self._collect(plugin))
             if plugin.registrations:
                 self._registry.add(plugin.registrations)
+            self._collect_counters(plugin)
         except (PluginError, ConfigError) as error:
             self._give_up(plugin, error, problems)
         except (Exception, SystemExit) as error:
@@ -235,6 +238,12 @@ class PluginManager:
         for kind, hook in _HOOK_OF_KIND.items():
             self._call(plugin, hook, _registrar(kind, plugin.source, found))
         return found
+
+    def _collect_counters(self, plugin: _Plugin) -> None:
+        declared: dict[str, str] = {}
+        name = plugin.source.name
+        self._call(plugin, hookspecs.PREFIX + "register_counters", counter_adder(name, declared))
+        join_counters(name, declared, self.counters)
 
     def _hand_options(self, plugin: _Plugin) -> None:
         declared: list[tuple[Mapping[str, Validator], Callable[[Options], None]]] = []

@@ -138,6 +138,7 @@ class Server:
         manager = PluginManager.for_config(self.config, plugins=self._plugins)
         for problem in manager.load():
             log.warning("%s", problem)
+        self.counters.declare(manager.counters)
         registry = manager.build_registry()
         self._lifecycle = manager.lifecycle()
         assembly = Assembly(registry, self.counters, self._clock)

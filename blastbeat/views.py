@@ -75,7 +75,8 @@ class RequestView:
     the exchange.
 
     `now()` is the server's monotonic clock, in seconds: a plugin that asks here can be tested without
-    waiting. `count(name)` adds one to a counter of the server; KeyError for one that is not in the reference.
+    waiting. `count(name)` adds one to a counter of the server; KeyError for one that is neither in
+    the reference nor declared by `blastbeat_register_counters`.
 
     `opens_session`: this request would be pinned to an instance anew. False where it goes to the one that has
     its connection's session; a `Route` to other nodes makes it True for whoever is asked behind it.

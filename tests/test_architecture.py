@@ -58,6 +58,7 @@ LEVELS = {
     "blastbeat.plugin_manager": 3,
     "blastbeat.plugin_sources": 3,
     "blastbeat.plugin_listing": 3,
+    "blastbeat.plugin_counters": 3,
     "blastbeat.lifecycle": 3,
     "blastbeat.instance": 4,
     "blastbeat.nodes": 4,

@@ -37,6 +37,7 @@ def format_status(status: Mapping[str, Any], look: Look, before: Mapping[str, An
         list(_warnings(status)),
         list(_virtualhosts(status, look, before)),
         list(_nodes(status, look)),
+        list(_plugin_counters(status, look)),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -174,6 +175,15 @@ def _instance(instance: Mapping[str, Any], name: str, router: str) -> list[str]:
         instance["address"] or router,
         "; ".join(why),
     ]
+
+
+def _plugin_counters(status: Mapping[str, Any], look: Look) -> Iterator[str]:
+    """What plugins counted, where they did."""
+    counters = status["counters"]
+    rows = [[name, str(counters[name]), meaning]
+            for name, meaning in status["plugin_counters"].items() if counters[name]]  # fmt: skip
+    if rows:
+        yield from format_table(["COUNTER", "TIMES", "COUNTS"], rows, look, shrinking=2)
 
 
 def _rate(now: int, earlier: int | None, status: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from blastbeat.counters import COUNTERS
+from blastbeat.counters import COUNTERS, metric_name
 from blastbeat.monitoring.node_status import STATES, UP
 
 PREFIX = "blastbeat_"
@@ -24,10 +24,12 @@ DURATION_TEXT = "How long exchanges took, from the head of the request to their 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Plain values of one moment, so that another thread can write them down. The mappings are those of
-    `status`; `rest` sums up the virtualhosts that are not listed."""
+    `status`; `rest` sums up the virtualhosts that are not listed, `plugin_counters` says
+    what those of `counters` mean that plugins declared."""
 
     server: Mapping[str, Any]
     counters: Mapping[str, int]
+    plugin_counters: Mapping[str, str]
     virtualhosts: Sequence[Mapping[str, Any]]
     virtualhosts_total: int
     virtualhosts_without_node: int
@@ -276,9 +278,13 @@ def _counter_families(names: Iterable[str]) -> Iterator[Family]:
             groups.setdefault(group if group in BY_LAST_WORD else name, []).append(name)
     for group, members in groups.items():
         label, text = BY_LAST_WORD.get(group, ("", ""))
-        text = text or f"{COUNTERS[group][0].upper()}{COUNTERS[group][1:]}."
-        name = group.replace(".", "_").replace("-", "_")
-        yield Family("counter", name, text, (label,) if label else (), _reading(members, bool(label)))
+        text = text or _sentence(COUNTERS[group])
+        labels = (label,) if label else ()
+        yield Family("counter", metric_name(group), text, labels, _reading(members, bool(label)))
+
+
+def _sentence(meaning: str) -> str:
+    return f"{meaning[0].upper()}{meaning[1:].removesuffix('.')}."
 
 
 def _reading(members: Sequence[str], is_labelled: bool) -> Callable[[Snapshot], Rows]:
@@ -287,3 +293,10 @@ def _reading(members: Sequence[str], is_labelled: bool) -> Callable[[Snapshot], 
 
 
 FAMILIES: tuple[Family, ...] = (*_SERVER, *_VIRTUALHOSTS, *_NODES, *_counter_families(COUNTERS))
+
+
+def plugin_families(meanings: Mapping[str, str]) -> Iterator[Family]:
+    """Of the counters that plugins declared: under a word of their own, so that none is one of ours."""
+    for name, meaning in meanings.items():
+        read = _reading([name], is_labelled=False)
+        yield Family("counter", f"plugin_{metric_name(name)}", _sentence(meaning), (), read)

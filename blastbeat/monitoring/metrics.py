@@ -13,7 +13,15 @@ from typing import TYPE_CHECKING
 
 from blastbeat.config.model import Config
 from blastbeat.errors import Problem
-from blastbeat.monitoring.families import DURATION, DURATION_TEXT, FAMILIES, PREFIX, Family, Snapshot
+from blastbeat.monitoring.families import (
+    DURATION,
+    DURATION_TEXT,
+    FAMILIES,
+    PREFIX,
+    Family,
+    Snapshot,
+    plugin_families,
+)
 from blastbeat.monitoring.status import (
     RunningServer,
     describe_nodes,
@@ -54,6 +62,7 @@ def take_snapshot(server: RunningServer, now: float, at: float) -> Snapshot:
     return Snapshot(
         describe_server(server, at),
         server.counters.snapshot(),
+        dict(server.counters.of_plugins),
         [describe_virtualhost(family, wiring) for family in families[:listed]],
         len(families),
         sum(map(is_without_node, families)),
@@ -110,7 +119,7 @@ class _Collector:
         return []
 
     def collect(self) -> Iterator[Metric]:
-        for family in FAMILIES:
+        for family in (*FAMILIES, *plugin_families(self._snapshot.plugin_counters)):
             yield _to_metric(family, self._snapshot)
         yield _durations(self._snapshot)
 

@@ -118,6 +118,7 @@ def take_status(server: RunningServer, query: Query, now: float, at: float) -> d
         "nodes": list(describe_nodes(listed, wiring, now)),
         "unmatched": describe_tally(server.counters.tallies.unmatched),
         "counters": server.counters.snapshot(),
+        "plugin_counters": dict(server.counters.of_plugins),
         "process": process_figures(),
     }
 

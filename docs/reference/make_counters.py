@@ -15,6 +15,10 @@ Plain integers that only grow, counted by one server from its start. Everything 
 is counted, by reason. Names are `<what>.<how>.<reason>`. [`status.json`](status.md) and `blastbeat status
 --json` tell them under `counters`, [`/metrics`](metrics.md) as `blastbeat_<what>_<how>_total`.
 
+Plugins may [declare their own](hooks.md), whose names begin with the plugin's: `policy.requests`. They are
+told in the same places, with what they mean under `plugin_counters`; as metrics they are
+`blastbeat_plugin_policy_requests_total`.
+
 | counter | counts |
 | --- | --- |
 """

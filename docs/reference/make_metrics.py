@@ -27,6 +27,8 @@ found for. The other labels come from closed lists.
 Counters begin at 0 when the server starts, and go on when the configuration is read again. Requests to the
 status address itself are not counted.
 
+[Counters of plugins](counters.md) are there under `blastbeat_plugin_`, with what the plugin says of them.
+
 | metric | type | labels | tells |
 | --- | --- | --- | --- |
 """

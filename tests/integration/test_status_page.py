@@ -12,8 +12,11 @@ from typing import Any
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from blastbeat import hookimpl
 from blastbeat.errors import StartError
+from blastbeat.interfaces import Answer, Filter, Register, RegisterCounter, RequestView
 from blastbeat.monitoring import service
+from blastbeat.plugin_sources import Named
 from blastbeat.transport.control_client import ask
 from tests.helpers.client import RawClient, Response
 from tests.helpers.control import config_of
@@ -183,6 +186,39 @@ def test_while_the_server_stops(stage: Stage) -> None:
 
 
 # ---------------------------------------------------------------- HTTP
+
+
+class Teapots:
+    """A plugin that counts what it refuses."""
+
+    @hookimpl
+    def blastbeat_register_counters(self, register: RegisterCounter) -> None:
+        register("teapots.refused", "requests for coffee")
+
+    @hookimpl
+    def blastbeat_register_filters(self, register: Register) -> None:
+        register("teapot", lambda options: Teapot())
+
+
+class Teapot(Filter):
+    def on_request(self, view: RequestView) -> Answer:
+        view.count("teapots.refused")
+        return Answer(418, limit="coffee")
+
+
+def test_counters_of_a_plugin_are_told_like_the_servers_own(stage: Stage) -> None:
+    settings = {"stats-bind": "127.0.0.1:0"}
+    stage.serve(settings, {"filters": "teapot"}, plugins=[Named("teapots", Teapots())])
+    assert metrics(stage)["blastbeat_plugin_teapots_refused_total"] == 0
+    for _ in range(3):
+        client = stage.client()
+        client.get()
+        assert client.read_response().status == 418
+    told = status(stage)
+    assert told["counters"]["teapots.refused"] == 3
+    assert told["plugin_counters"] == {"teapots.refused": "requests for coffee"}
+    assert told["virtualhosts"][0]["limits_hit"] == {"coffee": 3}
+    assert metrics(stage)["blastbeat_plugin_teapots_refused_total"] == 3
 
 
 @pytest.mark.parametrize("path", ["/", "/status.css", "/status.js", "/status.json", "/metrics", "/healthz"])

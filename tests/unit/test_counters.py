@@ -6,7 +6,7 @@ import re
 
 import pytest
 
-from blastbeat.counters import COUNTERS, Counters
+from blastbeat.counters import COUNTERS, Counters, metric_name
 
 
 def test_they_begin_at_nothing_and_add_up() -> None:
@@ -36,6 +36,21 @@ def test_a_name_that_is_not_declared_is_a_defect_that_shows() -> None:
         counters.add("requests.recieved")
     with pytest.raises(KeyError):
         counters["requests.recieved"]
+
+
+def test_plugins_declare_their_own() -> None:
+    counters = Counters()
+    with pytest.raises(KeyError):
+        counters.add("policy.requests")
+    counters.declare({"policy.requests": "requests over a rate"})
+    counters.add("policy.requests")
+    assert counters.snapshot()["policy.requests"] == 1
+    assert counters.of_plugins == {"policy.requests": "requests over a rate"}
+    assert "policy.requests" not in Counters() and "policy.requests" not in COUNTERS
+
+
+def test_the_name_of_a_metric() -> None:
+    assert metric_name("policy.too-large") == metric_name("policy.too.large") == "policy_too_large"
 
 
 @pytest.mark.parametrize(("name", "meaning"), COUNTERS.items())

@@ -24,7 +24,7 @@ HOOKS: dict[str, Callable[..., object]] = {
 
 def test_the_hooks_are_those_of_registration_and_the_notices() -> None:
     registration = {f"register_{kind.replace('-', '_')}s" for kind in KINDS}
-    expected = {*registration, "register_options", "register_commands", *NOTICES}
+    expected = {*registration, "register_options", "register_counters", "register_commands", *NOTICES}
     assert {name.removeprefix(hookspecs.PREFIX) for name in HOOKS} == expected
 
 

@@ -14,7 +14,7 @@ import pytest
 from blastbeat import hookimpl
 from blastbeat.config.model import Config, PluginRef, ServerConfig
 from blastbeat.errors import ConfigError, PluginError
-from blastbeat.interfaces import Register, ServerView
+from blastbeat.interfaces import Register, RegisterCounter, ServerView
 from blastbeat.plugin_listing import PluginInfo
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.plugin_sources import Named
@@ -169,6 +169,31 @@ def test_the_configuration_decides(tmp_path: Path) -> None:
     assert {"ours", "given"} <= set(registry.names("selector"))
     assert "identity" not in registry.names("node-authenticator")
     assert info(manager, "rules").origin == str(tmp_path / "rules.py")
+
+
+class Counting:
+    """Declares what it was made with."""
+
+    def __init__(self, **counters: str) -> None:
+        self.counters = counters
+
+    @hookimpl
+    def blastbeat_register_counters(self, register: RegisterCounter) -> None:
+        for name, meaning in self.counters.items():
+            register(f"counting.{name}", meaning)
+
+
+def test_counters_are_declared(shop: Shop) -> None:
+    shop.install("counting", Counting(a="one", b="two"))
+    assert loaded(shop.manager()).counters == {"counting.a": "one", "counting.b": "two"}
+
+
+def test_a_counter_under_another_plugins_name_names_the_plugin(shop: Shop) -> None:
+    shop.install("other", Counting(a="one"))
+    with pytest.raises(PluginError, match=r"plugin 'other': declares the counter 'counting\.a'"):
+        shop.manager().load()
+    manager = shop.manager()
+    assert manager.load(strict=False) and manager.counters == {}
 
 
 # ---------------------------------------------------------------- what is wrong

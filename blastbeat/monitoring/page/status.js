@@ -199,6 +199,20 @@ function showLimits(status) {
   byId("limits").hidden = rows.length === 0;
 }
 
+const COUNTERS = [
+  { title: "Counter", cell: (row) => row.name },
+  { title: "Times", look: "number", cell: (row) => count.format(row.times) },
+  { title: "Counts", cell: (row) => row.meaning },
+];
+
+function showCounters(status) {
+  const rows = Object.entries(status.plugin_counters)
+    .map(([name, meaning]) => ({ name, meaning, times: status.counters[name] }))
+    .filter((row) => row.times);
+  fill("counters", COUNTERS, rows.map((value) => ({ value })));
+  byId("counters-section").hidden = rows.length === 0;
+}
+
 function showServer(status) {
   const { server, process } = status;
   const requests = status.counters["requests.received"];
@@ -266,6 +280,7 @@ function show(status) {
   showVirtualhosts(status);
   showNodes(status);
   showLimits(status);
+  showCounters(status);
   before = {
     at: status.at,
     received: status.counters["requests.received"],
@@ -310,6 +325,7 @@ async function refresh() {
 head("virtualhosts", VIRTUALHOSTS, true);
 head("nodes", NODES, false);
 head("limits", LIMITS, false);
+head("counters", COUNTERS, false);
 let typing = 0;
 byId("search").addEventListener("input", () => {
   clearTimeout(typing);

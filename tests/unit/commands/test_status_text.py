@@ -59,6 +59,20 @@ def test_a_virtualhost_and_its_node(stage: StatusStage) -> None:
     assert [line for line in found if line.startswith("!")] == ["! certificate soon.pem expires within a day"]
 
 
+def test_what_plugins_counted(stage: StatusStage) -> None:
+    stage.server.counters.declare({"policy.a": "things", "policy.b": "never seen", "policy.c": "others"})
+    assert not any("COUNTER" in line for line in lines(stage.status()))
+    stage.server.counters.add("policy.a", 3)
+    stage.server.counters.add("policy.c")
+    found = lines(stage.status())
+    start = next(at for at, line in enumerate(found) if line.startswith("COUNTER"))
+    assert [line.split() for line in found[start:]] == [
+        ["COUNTER", "TIMES", "COUNTS"],
+        ["policy.a", "3", "things"],
+        ["policy.c", "1", "others"],
+    ]
+
+
 def test_what_needs_somebody(stage: StatusStage) -> None:
     stage.engine.add_virtualhost("down.test", ["away"])
     found = lines(stage.status())

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from blastbeat.counters import COUNTERS
-from blastbeat.monitoring.families import BY_LAST_WORD, FAMILIES, OTHER, Family, Snapshot
+from blastbeat.monitoring.families import BY_LAST_WORD, FAMILIES, OTHER, Family, Snapshot, plugin_families
 from blastbeat.monitoring.node_status import STATES
 from blastbeat.tally import DURATION_BOUNDS
 
@@ -30,7 +30,9 @@ SNAPSHOT = Snapshot(
             {"file": "b.pem", "expires_at": None, "days_left": None},
         ],
     },
-    counters=dict.fromkeys(COUNTERS, 0) | {"messages.dropped.type": 7, "hops.retried": 8},
+    counters=dict.fromkeys(COUNTERS, 0)
+    | {"messages.dropped.type": 7, "hops.retried": 8, "policy.too-large": 9},
+    plugin_counters={"policy.too-large": "bodies over a plan's size"},
     virtualhosts=[
         {**PART, "name": "a.test", "state": "up", "sessions": 6, "websockets": 2, "queued_bytes": 7,
          "routes": [{**PART, "name": "/api"}]},
@@ -138,6 +140,18 @@ def test_each_counter_is_told_once() -> None:
     with_virtualhosts = {"bytes.in", "bytes.out"} | {name for name in COUNTERS if name.endswith("xx")}
     assert told == len(COUNTERS) - len(with_virtualhosts | {"responses.none"})
     assert all(any(name.startswith(f"{group}.") for name in COUNTERS) for group in BY_LAST_WORD)
+
+
+def test_a_plugins_counter_has_a_family_that_is_none_of_ours() -> None:
+    (family,) = plugin_families(SNAPSHOT.plugin_counters)
+    assert (family.kind, family.name, family.text, family.labels) == (
+        "counter",
+        "plugin_policy_too_large",
+        "Bodies over a plan's size.",
+        (),
+    )
+    assert list(family.read(SNAPSHOT)) == [((), 9)]
+    assert not any(each.name.startswith("plugin_") for each in FAMILIES)
 
 
 def test_a_certificate_that_says_no_moment_has_no_series() -> None:

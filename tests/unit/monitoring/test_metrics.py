@@ -76,6 +76,13 @@ def test_each_family_has_its_type_and_help(stage: StatusStage) -> None:
         assert (metric.type, metric.documentation) == (family.kind, family.text)
 
 
+def test_counters_of_plugins(stage: StatusStage) -> None:
+    stage.server.counters.declare({"policy.too-large": "bodies over a plan's size"})
+    stage.server.counters.add("policy.too-large", 3)
+    text = prepare("")(take_snapshot(stage.server, 0.0, STARTED_AT))[0].decode()
+    assert "\nblastbeat_plugin_policy_too_large_total 3.0\n" in text
+
+
 def test_durations_are_a_histogram(stage: StatusStage) -> None:
     durations = stage.engine.counters.tallies.durations
     durations.add(0.03)

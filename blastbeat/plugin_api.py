@@ -17,6 +17,23 @@ from blastbeat.errors import PluginError
 ATTRIBUTE = "blastbeat_api"
 """What a plugin says the version in that it was written for, e.g. ``blastbeat_api = (1, 0)``."""
 
+PUBLIC_MODULES = (
+    "blastbeat",
+    "blastbeat.buckets",
+    "blastbeat.errors",
+    "blastbeat.events",
+    "blastbeat.headers",
+    "blastbeat.interfaces",
+    "blastbeat.log_text",
+    "blastbeat.messages",
+    "blastbeat.networks",
+    "blastbeat.paths",
+    "blastbeat.request_keys",
+    "blastbeat.validators",
+    "blastbeat.views",
+)
+"""What plugins may import, and what the version is of. Their tests may import `blastbeat.testing`, too."""
+
 Version = tuple[int, int]
 
 

@@ -9,6 +9,7 @@ from graphlib import CycleError, TopologicalSorter
 
 import pytest
 
+from blastbeat.plugin_api import PUBLIC_MODULES
 from tests.helpers.contrib import Distribution, distributions
 from tests.helpers.source_tree import (
     ROOT,
@@ -143,22 +144,8 @@ OWNERS = {
 # Passed in below the transport: clocks, randomness, the event loop.
 ONLY_FROM_TRANSPORT_UP = ("time", "random", "secrets", "uuid", "asyncio", "anyio", "threading", "selectors")
 
-# What a third party may import too, and so all that a built-in plugin may.
-PUBLIC = {
-    "blastbeat",
-    "blastbeat.buckets",
-    "blastbeat.errors",
-    "blastbeat.events",
-    "blastbeat.messages",
-    "blastbeat.headers",
-    "blastbeat.interfaces",
-    "blastbeat.log_text",
-    "blastbeat.networks",
-    "blastbeat.paths",
-    "blastbeat.request_keys",
-    "blastbeat.validators",
-    "blastbeat.views",
-}
+# All that a built-in plugin may import: what a third party may.
+PUBLIC = set(PUBLIC_MODULES)
 
 # Libraries whose distributions have another name.
 IMPORTED_AS = {"jwt": "pyjwt"}

@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from blastbeat.config.values import RATE, SIZE, TIME, BadValue, Choice, Count, Flag, Kind, Text
+from blastbeat.forwarding import is_passed_on
 from blastbeat.headers import is_field
 from blastbeat.interfaces import Validator
 from blastbeat.paths import normalise
@@ -33,6 +34,7 @@ __all__ = [
     "text",
     "time",
     "tokens",
+    "told_fields",
     "whole",
     "words",
 ]
@@ -160,6 +162,16 @@ def tokens(value: object) -> tuple[bytes, ...]:
     for token in found:
         if not is_field(token, b""):
             raise BadValue(f"has {token.decode()!r}, which is no name")
+    return found
+
+
+def told_fields(value: object) -> tuple[bytes, ...]:
+    """Names of fields that a request authenticator may tell nodes of, or remove (`Allow.headers`), in lower
+    case: none that the server tells itself, none about the message or one connection."""
+    found = tuple(token.lower() for token in tokens(value))
+    for name in found:
+        if not is_passed_on(name):
+            raise BadValue(f"has {name.decode()!r}, which the server tells nodes itself, or not at all")
     return found
 
 

@@ -111,3 +111,13 @@ def test_frequencies(written: object, per_second: float) -> None:
 def test_frequencies_refused(written: object, words: str) -> None:
     with pytest.raises(ValueError, match=words):
         validators.frequency(1 / 3600, 1000)(written)
+
+
+def test_fields_that_nodes_may_be_told() -> None:
+    assert validators.told_fields("X-Remote-User, X-Forwarded-Email") == (
+        b"x-remote-user",
+        b"x-forwarded-email",
+    )
+    for bad in ("", "a b:", "Host", "Content-Length", "Connection", "X-Forwarded-For", "X_User", "Proxy"):
+        with pytest.raises(ValueError):
+            validators.told_fields(bad)

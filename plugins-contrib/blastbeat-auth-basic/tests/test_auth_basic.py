@@ -60,6 +60,15 @@ def test_the_node_is_told_who_it_is(users: Path) -> None:
     assert dict(verdict.variables) == {b"REMOTE_USER": "b\u00e9rt".encode(), b"AUTH_TYPE": b"Basic"}
 
 
+def test_fields_for_nodes_that_read_no_variables(users: Path) -> None:
+    verdict = judge(make(users, header="X-Remote-User,X-User"), request("anna", "sesame"))
+    assert isinstance(verdict, Allow)
+    assert list(verdict.headers) == [(b"x-remote-user", b"anna"), (b"x-user", b"anna")]
+    assert list(verdict.remove_headers) == [b"authorization"]
+    kept = judge(make(users, authorization="keep"), request("anna", "sesame"))
+    assert isinstance(kept, Allow) and not kept.remove_headers
+
+
 def test_the_client_is_asked_for_a_password(users: Path) -> None:
     verdict = judge(make(users, realm="The shop"), make_request_view())
     assert isinstance(verdict, Answer) and verdict.status == 401
@@ -98,13 +107,13 @@ def test_a_full_queue(users: Path, monkeypatch: pytest.MonkeyPatch, own_fault: b
     authenticator = make(users)
 
     async def check(*_: object) -> bool:
-        raise Busy(client=own_fault)
+        raise Busy("busy", client=own_fault, wait=1.5)
 
     monkeypatch.setattr(authenticator._checks, "check", check)
     verdict = judge(authenticator, request("anna", "sesame"))
     assert isinstance(verdict, Answer)
     assert (verdict.status, verdict.reason, verdict.limit) == (status, CloseReason.LIMIT, "auth-basic")
-    assert dict(verdict.headers) == {b"Retry-After": b"1"}
+    assert dict(verdict.headers) == {b"Retry-After": b"2"}
 
 
 def test_a_changed_file_is_read_after_a_second(users: Path) -> None:
@@ -139,6 +148,9 @@ def test_a_bad_file_keeps_the_server_from_starting(tmp_path: Path) -> None:
     ("options", "fault"),
     [
         ({"realm": "caf\u00e9"}, "printable ASCII"),
+        ({"header": "Host"}, "has 'host', which the server tells nodes itself"),
+        ({"header": "X_User"}, "has 'x_user'"),
+        ({"failures": "0/s"}, "from 1/h"),
         ({"checks": "0"}, "from 1 to 64"),
         ({"remember": "2d"}, "from 0"),
         ({"pasword": "x"}, "unknown option"),

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 import anyio
 import pytest
 
+from blastbeat.buckets import Buckets
 from blastbeat_auth_basic import checks as checks_module
 from blastbeat_auth_basic.checks import Busy, Checks
 
@@ -159,5 +160,26 @@ def test_the_queue_is_bounded_and_no_client_has_all_of_it(gate: Gate) -> None:
             assert refused == [True] * 8 + [False] * 4
             gate.opened.set()
         assert not checks._asking
+
+    run(main)
+
+
+def test_who_is_wrong_too_often_has_to_wait_unless_the_password_is_known(gate: Gate) -> None:
+    async def main() -> None:
+        failures = Buckets(rate=0.5, ahead=4.0, limit=10)
+        checks = Checks(threads=1, waiting=7, remember=60, remembered=9, failures=failures)
+        gate.opened.set()
+        assert await checks.check(PASSWORD, HASH, b"c", 0)
+        wrong = 0
+        with pytest.raises(Busy) as raised:
+            while True:
+                assert not await checks.check(b"%d" % wrong, HASH, b"c", 0)
+                wrong += 1
+        assert wrong == 3 and raised.value.client and raised.value.wait == 2
+        assert await checks.check(PASSWORD, HASH, b"c", 0)
+        with pytest.raises(Busy):
+            await checks.check(PASSWORD, HASH + b"x", b"c", 0)
+        assert await checks.check(PASSWORD, HASH + b"x", b"d", 0), "other clients don't feel it"
+        assert await checks.check(PASSWORD, HASH + b"y", b"c", 2)
 
     run(main)

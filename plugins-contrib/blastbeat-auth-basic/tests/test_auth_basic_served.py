@@ -41,15 +41,17 @@ def serve(blastbeat_server: Start, users: Path) -> Start:
 def test_the_node_gets_what_the_right_password_lets_in(
     serve: Start, blastbeat_node: Start, blastbeat_client: Start
 ) -> None:
-    server = serve(realm="The shop")
+    server = serve(realm="The shop", header="X-Remote-User")
     node, client = blastbeat_node(), blastbeat_client()
     asked = client.get("/")
     assert asked.status == 401
     assert asked["WWW-Authenticate"] == 'Basic realm="The shop", charset="UTF-8"'
     assert client.get("/", say("anna", "Sesame")).status == 401
-    assert client.get("/", {**say("anna", "sesame"), "Remote-User": "root"}).status == 200
+    assert client.get("/", {**say("anna", "sesame"), "X-Remote-User": "root"}).status == 200
     assert client.get("/", say("b\u00e9rt", "s\u00e9cret 1")).status == 200
     assert [request.variables["REMOTE_USER"] for request in node.requests] == ["anna", "b\u00c3\u00a9rt"]
+    assert [request.headers["x-remote-user"] for request in node.requests] == ["anna", "b\u00c3\u00a9rt"]
+    assert not any("authorization" in request.headers for request in node.requests)
     views = server.wait_exchanges(4)
     assert [(view.status, view.user) for view in views] == [
         (401, b""),
@@ -97,7 +99,10 @@ def test_a_slow_check_stops_nobody(
     gone.close()
     server.wait_exchanges(4)
     go_on.set()
-    assert slow.get("/", say("anna", "second guess")).status == 401
+    # Until the thread has ended, the check of the one that left still counts for this client.
+    while (status := slow.get("/", say("anna", "second guess")).status) == 429:
+        pass
+    assert status == 401
 
 
 def test_a_changed_file_is_in_force_without_a_reload(

@@ -71,6 +71,17 @@ def test_the_node_is_told_who_it_is(key: str) -> None:
     assert isinstance(other, Allow) and dict(other.variables)[b"REMOTE_USER"] == b"a@example.org"
 
 
+def test_fields_for_nodes_that_read_no_variables(key: str) -> None:
+    options = {"headers": ["X-Remote-User=sub", "X-Mail=email"], "optional": "yes"}
+    told = judge(make(key=key, **options), bearer(token()))
+    assert isinstance(told, Allow)
+    assert list(told.headers) == [(b"x-remote-user", b"anna")]
+    assert list(told.remove_headers) == [b"x-remote-user", b"x-mail"]
+    nobody = judge(make(key=key, authorization="remove", **options), make_request_view())
+    assert isinstance(nobody, Allow) and not nobody.headers
+    assert list(nobody.remove_headers) == [b"x-remote-user", b"x-mail", b"authorization"]
+
+
 def test_answers_of_rfc_6750(key: str) -> None:
     authenticator = make(key=key, realm="The shop", scopes="read write", claims="tier=gold")
     good: dict[str, Any] = {"scope": "read write", "tier": "gold"}
@@ -142,6 +153,8 @@ def test_several_keys(tmp_path: Path, key: str) -> None:
         ({"key": "KEY", "leeway": "1h"}, "from 0"),
         ({"key": "KEY", "from": "body"}, "write header, cookie:NAME or query:NAME"),
         ({"key": "KEY", "variables": "HTTP_HOST=x"}, "the server's own"),
+        ({"key": "KEY", "headers": "Host=sub"}, "the server tells nodes itself"),
+        ({"key": "KEY", "headers": "X-User"}, "write Name=claim"),
         ({"key": "KEY", "audiences": "x"}, "did you mean 'audience'"),
     ],
 )

@@ -44,14 +44,15 @@ def test_the_node_gets_who_it_is_and_what_the_token_says(
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     with caplog.at_level(logging.DEBUG, "blastbeat"):
-        server = serve(key=key_file(tmp_path), variables=["JWT_MAIL=email"])
+        server = serve(key=key_file(tmp_path), variables=["JWT_MAIL=email"], headers="X-Mail=email")
         node, client = blastbeat_node(), blastbeat_client()
         assert client.get("/")["WWW-Authenticate"] == 'Bearer realm="Restricted"'
         bad = client.get("/", say(token(ec_key("other"))))
         assert (bad.status, "invalid_token" in bad["WWW-Authenticate"]) == (401, True)
         good = token(email="a@example.org")
-        assert client.get("/", {**say(good), "Jwt-Mail": "root@example.org"}).status == 200
+        assert client.get("/", {**say(good), "X-Mail": "root@example.org"}).status == 200
         variables = node.requests[0].variables
+        assert node.requests[0].headers["x-mail"] == "a@example.org"
         assert (variables["REMOTE_USER"], variables["JWT_MAIL"]) == ("anna", "a@example.org")
         views = server.wait_exchanges(3)
         assert [(view.status, view.user) for view in views] == [(401, b""), (401, b""), (200, b"anna")]

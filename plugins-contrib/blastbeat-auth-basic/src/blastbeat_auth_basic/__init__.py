@@ -8,9 +8,10 @@ from __future__ import annotations
 import os
 
 from blastbeat import hookimpl
+from blastbeat.buckets import Buckets
 from blastbeat.errors import ConfigError, Problem
 from blastbeat.interfaces import Options, Register, RegisterCommand
-from blastbeat.validators import FileContent, several, time, whole, words
+from blastbeat.validators import FileContent, choice, frequency, several, time, told_fields, whole, words
 from blastbeat_auth_basic.authenticator import BasicAuthenticator
 from blastbeat_auth_basic.checks import Checks
 from blastbeat_auth_basic.command import make_line
@@ -23,6 +24,11 @@ OPTIONS = {
     "file": several(FileContent(MAX_FILE_SIZE)),
     "realm": realm,
     "users": words,
+    "header": told_fields,
+    "authorization": choice("remove", "keep"),
+    "failures": frequency(1 / 3600, 1000),
+    "failure-burst": whole(1, 10_000),
+    "clients": whole(100, 1_000_000),
     "checks": whole(1, 64),
     "waiting": whole(1, 10_000),
     "remember": time(0, 86_400),
@@ -45,13 +51,21 @@ def _make(options: Options) -> BasicAuthenticator:
         waiting=options.get("waiting", 64),
         remember=options.get("remember", 600.0),
         remembered=options.get("remembered", 1000),
+        failures=_failures(options),
     )
     return BasicAuthenticator(
         files,
         checks,
         realm=options.get("realm", "Restricted"),
         users=options.get("users", ()),
+        headers=options.get("header", ()),
+        keeps_authorization=options.get("authorization") == "keep",
     )
+
+
+def _failures(options: Options) -> Buckets:
+    per_second = options.get("failures", 0.5)
+    return Buckets(per_second, options.get("failure-burst", 10) / per_second, options.get("clients", 10_000))
 
 
 @hookimpl

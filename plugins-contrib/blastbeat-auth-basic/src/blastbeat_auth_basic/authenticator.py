@@ -7,6 +7,7 @@ of the two was wrong, and takes as long either way.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import ceil
 
 import anyio
 import anyio.to_thread
@@ -17,9 +18,6 @@ from blastbeat.interfaces import Allow, Answer, RequestView
 from blastbeat_auth_basic.checks import Busy, Checks
 from blastbeat_auth_basic.credentials import Credentials, Malformed, challenge, parse_credentials
 from blastbeat_auth_basic.users import RECHECK, UserFiles
-
-RETRY_AFTER = 1
-"""Seconds a client waits that finds the queue full: it is empty by then."""
 
 
 class BasicAuthenticator:
@@ -32,11 +30,15 @@ class BasicAuthenticator:
         *,
         realm: str,
         users: Sequence[str] = (),
+        headers: Sequence[bytes] = (),
+        keeps_authorization: bool = False,
     ) -> None:
         self._files = files
         self._checks = checks
         self._challenge = ((b"WWW-Authenticate", challenge(realm)),)
         self._users = frozenset(user.encode() for user in users)
+        self._headers = tuple(headers)
+        self._removed = () if keeps_authorization else (b"authorization",)
         self._looked_at: float | None = None
 
     async def authenticate(self, view: RequestView) -> Allow | Answer:
@@ -55,7 +57,11 @@ class BasicAuthenticator:
             return self._refuse("wrong name or password")
         if self._users and credentials.user not in self._users:
             return Answer(403, detail="this user is not allowed here")
-        return Allow(((b"REMOTE_USER", credentials.user), (b"AUTH_TYPE", b"Basic")))
+        return self._allow(credentials.user)
+
+    def _allow(self, user: bytes) -> Allow:
+        variables = ((b"REMOTE_USER", user), (b"AUTH_TYPE", b"Basic"))
+        return Allow(variables, [(name, user) for name in self._headers], self._removed)
 
     async def _is_right(self, credentials: Credentials, view: RequestView) -> bool:
         users = self._files.users
@@ -77,5 +83,5 @@ class BasicAuthenticator:
 
 def _too_busy(busy: Busy) -> Answer:
     status = 429 if busy.client else 503
-    headers = ((b"Retry-After", b"%d" % RETRY_AFTER),)
+    headers = ((b"Retry-After", b"%d" % ceil(busy.wait)),)
     return Answer(status, headers=headers, reason=CloseReason.LIMIT, detail=str(busy), limit="auth-basic")

@@ -14,18 +14,23 @@ from collections import Counter
 import anyio
 import anyio.to_thread
 
+from blastbeat.buckets import Buckets
 from blastbeat_auth_basic.hashes import fits
 
 SHARE = 4
 """One client may take a fourth of the queue."""
 
 
-class Busy(Exception):
-    """Too many passwords wait to be checked; `client` where it is this client's own fault."""
+RETRY_AFTER = 1.0
+"""Seconds after which a queue that is full has moved on."""
 
-    def __init__(self, *, client: bool) -> None:
-        self.client = client
-        super().__init__("too many passwords wait to be checked")
+
+class Busy(Exception):
+    """A password is not checked now; `client` where it is this client's own fault. `wait` seconds."""
+
+    def __init__(self, why: str, *, client: bool, wait: float = RETRY_AFTER) -> None:
+        self.client, self.wait = client, wait
+        super().__init__(why)
 
 
 class _Running:
@@ -38,12 +43,15 @@ class _Running:
 
 class Checks:
     """`threads` checks at a time, `waiting` more in the queue. What was right is remembered for `remember`
-    seconds since it was checked, `remembered` of them."""
+    seconds since it was checked, `remembered` of them. Who was wrong too often, as `failures` counts, has to
+    wait; a password that is remembered is right all the same."""
 
-    def __init__(self, *, threads: int, waiting: int, remember: float, remembered: int) -> None:
+    def __init__(
+        self, *, threads: int, waiting: int, remember: float, remembered: int, failures: Buckets | None = None
+    ) -> None:
         self._most = threads + waiting
         self._most_of_client = max(1, self._most // SHARE)
-        self._threads = threads
+        self._threads, self._failures = threads, failures
         self._limiter: anyio.CapacityLimiter | None = None
         self._remember, self._remembered = remember, remembered
         self._secret = os.urandom(32)
@@ -60,17 +68,25 @@ class Checks:
         key = self._digest(password, hashed)
         if self._is_remembered(key, now):
             return True
-        if self._asking.total() >= self._most:
-            raise Busy(client=False)
-        if self._asking[client] >= self._most_of_client:
-            raise Busy(client=True)
+        self._refuse_too_many(client, now)
         self._asking[client] += 1
         try:
-            return await self._check(key, password, hashed, now)
+            verdict = await self._check(key, password, hashed, now)
         finally:
             self._asking[client] -= 1
             if not self._asking[client]:
                 del self._asking[client]
+        if not verdict and self._failures is not None:
+            self._failures.charge(client, 1, now)
+        return verdict
+
+    def _refuse_too_many(self, client: bytes, now: float) -> None:
+        if self._failures is not None and (wait := self._failures.wait(client, now)):
+            raise Busy("too many wrong passwords", client=True, wait=wait)
+        if self._asking.total() >= self._most:
+            raise Busy("too many passwords wait to be checked", client=False)
+        if self._asking.get(client, 0) >= self._most_of_client:
+            raise Busy("too many passwords of this client wait to be checked", client=True)
 
     async def _check(self, key: bytes, password: bytes, hashed: bytes, now: float) -> bool:
         """Browsers ask for many things at once with the same password: one check is enough for all."""

@@ -8,9 +8,9 @@ from __future__ import annotations
 from blastbeat import hookimpl
 from blastbeat.errors import ConfigError, Problem
 from blastbeat.interfaces import Options, Register, Validator
-from blastbeat.validators import FileContent, flag, several, size, text, time, words
+from blastbeat.validators import FileContent, choice, flag, several, size, text, time, words
 from blastbeat_auth_jwt.authenticator import Policy, TokenAuthenticator
-from blastbeat_auth_jwt.claims import claim_name, claim_names, conditions, quotable, variables
+from blastbeat_auth_jwt.claims import claim_name, claim_names, conditions, headers, quotable, variables
 from blastbeat_auth_jwt.sources import MAX_FILE_SIZE, algorithms, choose_algorithms, key_url, make_source
 from blastbeat_auth_jwt.tokens import sources
 from blastbeat_auth_jwt.verifying import Rules
@@ -46,6 +46,8 @@ OPTIONS: dict[str, Validator] = {
     "realm": quotable,
     "user-claim": claim_name,
     "variables": variables,
+    "headers": headers,
+    "authorization": choice("keep", "remove"),
 }
 
 
@@ -72,6 +74,8 @@ def _make(options: Options) -> TokenAuthenticator:
         conditions=options.get("claims", ()),
         user_claim=options.get("user-claim", "sub"),
         variables=options.get("variables", ()),
+        headers=options.get("headers", ()),
+        keeps_authorization=options.get("authorization") != "remove",
         is_optional=options.get("optional", False),
     )
     return TokenAuthenticator(source, rules, policy)

@@ -5,6 +5,7 @@ Knows where the parts are, not how they work.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blastbeat.interfaces import Allow, Answer, RequestView
@@ -27,6 +28,8 @@ class Policy:
     conditions: tuple[tuple[str, str], ...] = ()
     user_claim: str = "sub"
     variables: tuple[Handed, ...] = ()
+    headers: tuple[Handed, ...] = ()
+    keeps_authorization: bool = True
     is_optional: bool = False
 
 
@@ -35,6 +38,9 @@ class TokenAuthenticator:
 
     def __init__(self, keys: KeySource, rules: Rules, policy: Policy) -> None:
         self._source, self._rules, self._policy = keys, rules, policy
+        # Also those that a token says nothing of: else a client could say it itself.
+        removed = [handed.name for handed in policy.headers]
+        self._removed = tuple(removed if policy.keeps_authorization else [*removed, b"authorization"])
 
     async def authenticate(self, view: RequestView) -> Allow | Answer:
         policy = self._policy
@@ -43,7 +49,7 @@ class TokenAuthenticator:
         except Malformed as error:
             return self._refuse(400, "invalid_request", str(error))
         if token is None:
-            return Allow() if policy.is_optional else self._refuse(401, "", "no token")
+            return Allow((), (), self._removed) if policy.is_optional else self._refuse(401, "", "no token")
         try:
             claims = await verify(token, self._source, self._rules)
             return self._judge(claims)
@@ -67,9 +73,8 @@ class TokenAuthenticator:
         if not user:
             raise TokenError(f"the token has no claim {policy.user_claim}")
         variables = [(b"REMOTE_USER", user), (b"AUTH_TYPE", b"Bearer")]
-        values = ((handed.name, handed_value(claims, handed.claim)) for handed in policy.variables)
-        variables += [(name, value) for name, value in values if value is not None]
-        return Allow(variables)
+        variables += _handed(policy.variables, claims)
+        return Allow(variables, _handed(policy.headers, claims), self._removed)
 
     def _refuse(self, status: int, error: str, detail: str) -> Answer:
         return Answer(status, headers=((b"WWW-Authenticate", self._challenge(error, detail)),), detail=detail)
@@ -85,3 +90,8 @@ class TokenAuthenticator:
 
     async def aclose(self) -> None:
         await self._source.aclose()
+
+
+def _handed(wanted: Sequence[Handed], claims: Claims) -> list[tuple[bytes, bytes]]:
+    values = ((handed.name, handed_value(claims, handed.claim)) for handed in wanted)
+    return [(name, value) for name, value in values if value is not None]

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from blastbeat.headers import is_field
-from blastbeat.validators import several, text, words
+from blastbeat.validators import several, text, told_fields, words
 from blastbeat_auth_jwt.verifying import Claims, TokenError
 
 MAX_VALUE = 8192
@@ -64,6 +64,17 @@ def _variable(line: str) -> Handed:
     if name in _SERVERS_OWN or name.startswith("HTTP_"):
         raise ValueError(f"has {name!r}, which is the server's own")
     return Handed(name.encode(), claim_name(claim))
+
+
+def headers(value: object) -> tuple[Handed, ...]:
+    """Validator: ``Name=claim``, several."""
+    found = []
+    for line in several(text)(value):
+        name, equals, claim = (part.strip() for part in line.partition("="))
+        if not equals:
+            raise ValueError(f"has {line!r}; write Name=claim")
+        found += [Handed(each, claim_name(claim)) for each in told_fields(name)]
+    return tuple(found)
 
 
 def conditions(value: object) -> tuple[tuple[str, str], ...]:

@@ -17,6 +17,9 @@ from blastbeat.request_keys import (
 )
 
 
+_AMONG_INSTANCES = number_of(b"among the instances of a node")
+
+
 class Hash:
     """Rendezvous hashing: each node draws a number from its name and the key, and the highest wins. A node
     that goes leaves its own keys to the others and moves no other key; one that comes takes its share from
@@ -36,6 +39,8 @@ class Hash:
         instances = [each for each in candidates if each.node == node]
         if len(instances) == 1:
             return instances[0]
+        # Another key: an instance called like its node has just won with the number it would draw again.
+        key = draw(key, _AMONG_INSTANCES)
         return max(instances, key=lambda each: (draw(key, number_of_name(each.identity)), each.identity))
 
 

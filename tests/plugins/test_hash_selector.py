@@ -97,6 +97,14 @@ def test_instances_that_change_their_names_move_no_key_to_another_node() -> None
     assert 0.4 < Counter(before)["a/1"] / sum(one[0] == "a" for one in before) < 0.6
 
 
+def test_an_instance_called_like_its_node_gets_no_more_than_the_others() -> None:
+    counts = Counter(owners("a", "a/1", "a/2", "b", "b/1", "b/2"))
+    for node in "ab":
+        keys = [count for name, count in counts.items() if name[0] == node]
+        mean = sum(keys) / 3
+        assert len(keys) == 3 and all(abs(count - mean) < 5 * mean**0.5 for count in keys), "five sigma"
+
+
 def test_a_restarted_server_chooses_as_before() -> None:
     """Nothing of it depends on the process; these are fixed for good."""
     selector, candidates = new_selector(), instances("node1", "node2", "node3")

@@ -16,7 +16,6 @@ from blastbeat.request_keys import (
     parse_request_key,
 )
 
-
 _AMONG_INSTANCES = number_of(b"among the instances of a node")
 
 

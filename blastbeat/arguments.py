@@ -135,6 +135,15 @@ def _plugins(parser: argparse.ArgumentParser) -> None:
     _log_level(parser)
 
 
+def _new_plugin(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("name", metavar="NAME", help="the plugin's, as configurations will write it")
+    parser.add_argument("--kind", required=True, choices=NEW_PLUGIN_KINDS, help="what it offers")
+    parser.add_argument(
+        "--directory", default=".", metavar="FOLDER", help="make its folder in this one (default: here)"
+    )
+    _log_level(parser)
+
+
 def _demo(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=_port, metavar="N", help="the port to serve on (default 8080; 0: any)")
     parser.add_argument("--host", default="127.0.0.1", metavar="ADDRESS", help="default %(default)s")
@@ -178,6 +187,9 @@ def _default_text(option: Option) -> str:
     return f" (default {default})" if default else ""
 
 
+NEW_PLUGIN_KINDS = ("encoder", "selector", "authenticator", "node-authenticator", "filter")
+"""`authenticator` judges requests."""
+
 COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = {
     "serve": ("accept clients and forward them to nodes (also plain: blastbeat FILE)", _serve),
     "node": ("run an ASGI or WSGI application behind one server or several", _node),
@@ -188,6 +200,7 @@ COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = 
     "status": ("what a running server is doing: its virtualhosts, its nodes", _status),
     "explain": ("say what would serve a URL, and why", _explain),
     "plugins": ("list every plugin, where it comes from and what it offers", _plugins),
+    "new-plugin": ("write a plugin of your own to begin with: a small distribution, complete", _new_plugin),
     "demo": ("a server and a node of its own, to look at in a browser", _demo),
 }
 """By name, in the order of the help: what each does, and what adds its options to its parser."""

@@ -58,7 +58,7 @@ def _run(arguments: list[str]) -> int:
         options = parser.parse_args(arguments)
     except SystemExit as stop:  # argparse has said what there is to say
         return stop.code if isinstance(stop.code, int) else USAGE
-    command = import_module(f"blastbeat.commands.{options.command}")
+    command = import_module(f"blastbeat.commands.{options.command.replace('-', '_')}")
     code: int = command.run(options)
     return code
 

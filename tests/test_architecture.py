@@ -122,6 +122,7 @@ LEVELS = {
     "blastbeat.cli": 9,
     "blastbeat.commands": 9,
     "blastbeat.demo": 9,
+    "blastbeat.new_plugin": 9,
     "blastbeat.__main__": 9,
 }
 

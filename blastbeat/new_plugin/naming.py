@@ -1,4 +1,4 @@
-"""What a new plugin may be called, and what follows from its name: of the distribution, the module, the class.
+"""What a new plugin may be called, and what follows from it: the names of distribution, the module, the class.
 
 Text only; which names are taken it is told by the plugins that are built in.
 """
@@ -31,8 +31,8 @@ RESERVED_TYPES = frozenset(
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What one can make. `registered` is what the registry calls it, `suffix` how its class ends, `entry` what the
-    entry point names within the module (nothing: the module itself)."""
+    """What one can make. `registered` is what the registry calls it, `suffix` how its class ends, `entry`
+    what the entry point names within the module (nothing: the module itself)."""
 
     title: str
     registered: str

@@ -1,7 +1,7 @@
 """Fills the templates in and writes them to a folder that was not there before.
 
-A template's file name ends in `.template`; `dot-` at the beginning of a name stands for the dot (a `.gitignore`
-would mean something here already), and both names and texts hold words such as `@NAME@`.
+A template's file name ends in `.template`; `dot-` at the beginning of a name stands for the dot (a
+`.gitignore` would mean something here already), and both names and texts hold words such as `@NAME@`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,9 @@ from importlib.resources import files
 from importlib.resources.abc import Traversable
 from pathlib import Path
 
-from blastbeat import __version__
+from blastbeat import API_VERSION, __version__
 from blastbeat.errors import BlastBeatError
 from blastbeat.new_plugin.naming import KINDS, Names
-
-API = (1, 0)
 
 _SUFFIX = ".template"
 _DOT = "dot-"
@@ -75,7 +73,7 @@ def _words(names: Names, year: int) -> dict[str, str]:
         "ENTRY": names.entry,
         "KIND": KINDS[names.kind].title,
         "VERSION": __version__,
-        "API": str(API),
+        "API": str(API_VERSION),
         "YEAR": str(year),
     }
 

@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from blastbeat.testing.node import ScriptedNode
     from blastbeat.testing.node_request import HOLD, NodeRequest
+    from blastbeat.testing.pytest_plugin import OpenClient, StartNode, StartServer
     from blastbeat.testing.running import RunningServer
     from blastbeat.testing.websocket_client import WebSocket
     from blastbeat.testing.websocket_contract import WebSocketDriverContract
@@ -43,11 +44,14 @@ __all__ = [
     "FilterContract",
     "NodeAuthenticatorContract",
     "NodeRequest",
+    "OpenClient",
     "RequestAuthenticatorContract",
     "Response",
     "RunningServer",
     "ScriptedNode",
     "SelectorContract",
+    "StartNode",
+    "StartServer",
     "WebSocket",
     "WebSocketDriverContract",
     "make_candidate",
@@ -82,6 +86,7 @@ _HOME = {
     ),
     "node": ("ScriptedNode",),
     "node_request": ("HOLD", "NodeRequest"),
+    "pytest_plugin": ("OpenClient", "StartNode", "StartServer"),
     "running": ("RunningServer",),
     "websocket_client": ("WebSocket",),
     "websocket_contract": ("WebSocketDriverContract",),

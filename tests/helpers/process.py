@@ -20,7 +20,8 @@ from tests.helpers.server import PATIENCE
 
 class ServerProcess:
     """``python -m blastbeat serve FILE``. Collects stderr; `wait_ready()` before use. `environ` is added
-    to ours, `prefix` is a command that starts the server, `descriptors` are left open to it.
+    to ours, `prefix` is a command that starts the server, `descriptors` are left open to it, `python` is
+    another environment's interpreter.
     With `reads_until` the reading ends behind the line that begins so, and the pipe takes a page from then
     on."""
 
@@ -32,13 +33,14 @@ class ServerProcess:
         prefix: Sequence[str] = (),
         descriptors: Sequence[int] = (),
         reads_until: str | None = None,
+        python: Path | str = sys.executable,
     ) -> None:
         self._reads_until = reads_until
         self._lines: list[str] = []
         self._changed = threading.Condition()
         self._ended = False
         self._process = subprocess.Popen(
-            [*prefix, sys.executable, "-m", "blastbeat", "serve", str(config), *arguments],
+            [*prefix, str(python), "-m", "blastbeat", "serve", str(config), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
@@ -89,6 +91,12 @@ class ServerProcess:
         match = re.search(r"127\.0\.0\.1:(\d+)", self.wait_line("ready"))
         assert match is not None, self.stderr
         return int(match[1])
+
+    def wait_endpoint(self) -> str:
+        """The first endpoint, once the process says `ready`."""
+        match = re.search(r"\btcp://127\.0\.0\.1:\d+", self.wait_line("ready"))
+        assert match is not None, self.stderr
+        return match[0]
 
     def send_signal(self, number: int = signal.SIGTERM) -> None:
         self._process.send_signal(number)

@@ -1,4 +1,4 @@
-"""What a new plugin may be called, and what follows from it: the names of distribution, the module, the class.
+"""What a new plugin may be called, and what its distribution, module and class are called then.
 
 Text only; which names are taken it is told by the plugins that are built in.
 """
@@ -26,7 +26,7 @@ _DISTRIBUTION = re.compile(r"[A-Z0-9](?:[A-Z0-9._-]*[A-Z0-9])?", re.IGNORECASE) 
 RESERVED_TYPES = frozenset(
     "ping spawn join leave msg echo noecho pipe cache fragcache frag move timeout bandwidth".split()
 )
-"""Message types of `protocol.md` §3 and §4 that no encoder registers."""
+"""Message types of `protocol.md` §3 and §4 that no encoder registers, or none yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,5 +119,5 @@ def _why_taken(name: str, registered: str) -> str:
     if name in manager.build_registry().names(registered):
         return f"a {registered} that BlastBeat brings itself"
     if registered == "encoder" and name in RESERVED_TYPES:
-        return "a message type of the protocol"
+        return "a message type that the protocol keeps for itself"
     return ""

@@ -11,6 +11,8 @@ from pathlib import Path
 
 import pytest
 
+from blastbeat.new_plugin import KINDS, derive_names
+from blastbeat.new_plugin.writing import render
 from tests.helpers.stage import Stage
 
 ROOT = Path(__file__).parents[2]
@@ -40,6 +42,20 @@ def run(folder: Path, name: str) -> str:
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout
+
+
+def test_one_that_works_is_made(folder: Path) -> None:
+    assert "blastbeat-overflow is made" in run(folder, "new-plugin")
+    assert (folder / "blastbeat-overflow" / "blastbeat.toml").is_file()
+
+
+def test_the_page_tells_what_each_kind_does() -> None:
+    page = PAGE.read_text("utf-8")
+    for kind in KINDS:
+        names = derive_names("overflow", kind)
+        summary = tomllib.loads(render(names, 2026)["pyproject.toml"])["project"]["description"]
+        row = re.search(rf"^\| `{kind}` \| (.*) \|$", page, re.MULTILINE)
+        assert row is not None and summary.lower().startswith(row[1].split(",")[0].lower()), kind
 
 
 def test_the_configuration_is_good(folder: Path) -> None:

@@ -30,9 +30,7 @@ def test_it_is_made_here_by_default(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert (tmp_path / "blastbeat-geo" / "pyproject.toml").is_file()
 
 
-def test_a_name_that_is_none_is_a_matter_of_usage(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_name_that_is_none_is_a_matter_of_usage(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert run("My_Plugin", "--kind", "filter", "--directory", str(tmp_path)) == 2
     assert "write my-plugin" in capsys.readouterr().err
     assert not list(tmp_path.iterdir())

@@ -12,7 +12,6 @@ from blastbeat.arguments import NEW_PLUGIN_KINDS
 from blastbeat.new_plugin.naming import KINDS, MAX_NAME, RESERVED_TYPES, derive_names
 from blastbeat.plugin_sources import built_ins
 from blastbeat.registry import KINDS as REGISTERED
-from tests.helpers.source_tree import ROOT
 
 
 def test_the_parts_are_named_after_it() -> None:
@@ -103,9 +102,7 @@ def test_another_kind_may_have_them() -> None:
 
 @pytest.mark.parametrize("name", sorted(RESERVED_TYPES))
 def test_message_types_of_the_protocol_are_taken(name: str) -> None:
-    page = (ROOT / "docs" / "reference" / "protocol.md").read_text(encoding="utf-8")
-    assert f"`{name}`" in page
-    with pytest.raises(ValueError, match="a message type of the protocol"):
+    with pytest.raises(ValueError, match="a message type that the protocol keeps for itself"):
         derive_names(name, "encoder")
 
 

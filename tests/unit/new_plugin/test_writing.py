@@ -1,4 +1,4 @@
-"""What is written where, for every kind and whatever the length of the name; nothing that was there is touched."""
+"""What is written where, for every kind and any length of the name; nothing that was there is touched."""
 
 from __future__ import annotations
 

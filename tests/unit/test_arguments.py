@@ -11,7 +11,7 @@ from blastbeat.arguments import COMMANDS, build_parser
 
 @pytest.mark.parametrize("name", COMMANDS)
 def test_each_command_has_a_module(name: str) -> None:
-    assert importlib.util.find_spec(f"blastbeat.commands.{name}") is not None
+    assert importlib.util.find_spec(f"blastbeat.commands.{name.replace('-', '_')}") is not None
 
 
 @pytest.mark.parametrize("name", COMMANDS)

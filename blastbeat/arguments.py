@@ -16,7 +16,6 @@ from blastbeat.node.options import OPTIONS, Option
 _EPILOG = """\
 CONFIG is a .toml or .ini file. Without it: $BLASTBEAT_CONFIG, ./blastbeat.toml, ./blastbeat.ini,
 /etc/blastbeat/blastbeat.toml. `blastbeat COMMAND --help` tells a command's options.
-
 exit codes: 0 clean, 1 failed while running, 2 usage, 3 could not start, 78 bad configuration
 """
 
@@ -200,7 +199,7 @@ COMMANDS: Mapping[str, tuple[str, Callable[[argparse.ArgumentParser], None]]] = 
     "status": ("what a running server is doing: its virtualhosts, its nodes", _status),
     "explain": ("say what would serve a URL, and why", _explain),
     "plugins": ("list every plugin, where it comes from and what it offers", _plugins),
-    "new-plugin": ("write a plugin of your own to begin with: a small distribution, complete", _new_plugin),
+    "new-plugin": ("write a plugin to begin with: a small distribution, complete", _new_plugin),
     "demo": ("a server and a node of its own, to look at in a browser", _demo),
 }
 """By name, in the order of the help: what each does, and what adds its options to its parser."""

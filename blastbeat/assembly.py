@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 from weakref import WeakValueDictionary
 
+from blastbeat.config.declared import NOTHING, Declared, picks_of
 from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Decode
@@ -37,7 +38,7 @@ from blastbeat.routes import RouteTable
 from blastbeat.secure_access import access_rule
 from blastbeat.transport.router import Router
 from blastbeat.vhosts import HostTable
-from blastbeat.virtualhost import SessionCount, VirtualHost
+from blastbeat.virtualhost import NOTHING_IMPLIED, Implied, SessionCount, VirtualHost
 
 BEST_DRIVER = "h11"
 """What `driver = "auto"` means."""
@@ -77,8 +78,11 @@ class Assembly:
     what a plugin fails to make.
     """
 
-    def __init__(self, registry: Registry, counters: Counters, clock: Clock) -> None:
+    def __init__(
+        self, registry: Registry, counters: Counters, clock: Clock, declared: Declared = NOTHING
+    ) -> None:
         self._registry = registry
+        self._declared = declared
         self._counters = counters
         self._clock = clock
         self._counts: WeakValueDictionary[str, SessionCount] = WeakValueDictionary()
@@ -160,7 +164,7 @@ class Assembly:
         def all_of(key: str, kind: str) -> Sequence[object]:
             field = key.replace("-", "_")
             if whole is not None and _inherits(config, whole, key):
-                return cast(Sequence[object], getattr(whole, "listed_filters" if key == "filters" else field))
+                return _listed(whole, field)
             return [make(kind, ref) for ref in getattr(config, field)]
 
         selector = cast(Selector, make("selector", config.selector))
@@ -182,10 +186,24 @@ class Assembly:
             request_authenticators=cast(
                 Sequence[RequestAuthenticator], all_of("request-authenticators", "request-authenticator")
             ),
+            implied=self._implied(config) if whole is None else whole.implied,
             count=count,
             tally=self._counters.tallies.of(config.name, config.route),
             whole=whole,
         )
+
+    def _implied(self, config: VirtualHostConfig) -> Implied:
+        """What its keys pick that plugins declared."""
+        if not config.plugin_keys:
+            return NOTHING_IMPLIED
+        made: dict[str, list[Any]] = {"filter": [], "node-authenticator": [], "request-authenticator": []}
+        for key, kind, ref in picks_of(config, self._declared):
+            try:
+                made[kind].append(self._registry.make(kind, ref))
+            except ConfigError as error:
+                problems = [_located(problem, config, key) for problem in error.problems]
+                raise ConfigError(problems) from error
+        return Implied(*map(tuple, made.values()))
 
     def _bandwidth(self, config: VirtualHostConfig) -> list[Filter]:
         """The filter that keeps `bandwidth`, where it is set."""
@@ -205,6 +223,14 @@ BY_FILTER = "it is kept by the filter of the plugin `limits`"
 def bandwidth_filter(config: VirtualHostConfig) -> PluginRef | None:
     """What a virtualhost picks by `bandwidth`."""
     return PluginRef("limits", {"download": f"{config.bandwidth}B/s"}) if config.bandwidth else None
+
+
+def _listed(whole: VirtualHost, field: str) -> Sequence[object]:
+    """What a virtualhost lists itself, and its routes inherit."""
+    if field == "filters":
+        return whole.listed_filters
+    of_all: Sequence[object] = getattr(whole, field)
+    return of_all[len(getattr(whole.implied, field)) :]
 
 
 def _inherits(config: VirtualHostConfig, whole: VirtualHost, key: str) -> bool:

@@ -12,9 +12,13 @@ start, and when a reload changes a virtualhost, for what that picks: then on the
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import pluggy
 
+from blastbeat.errors import Problem
 from blastbeat.interfaces import (
+    ConfigView,
     ConnectionView,
     ExchangeView,
     NodeView,
@@ -39,12 +43,21 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def blastbeat_register_options(register: RegisterOptions) -> None:
-    """Declare the keys of the plugin's own table `[plugin.<name>]`.
+    """Declare the keys of the plugin's own table `[plugin.<name>]`, and what else it adds to the
+    configuration: tables `[<kind>.NAME]` and keys of virtualhosts.
 
     Called: once, before every other hook of this plugin. Call `register(keys, receive)` at most once: `keys`
     maps each key to a validator, `receive` gets the validated values before the registration hooks run.
+    `register.tables(kind, keys, receive)` declares a kind of tables: `receive` gets all of them by name
+    before the server starts, and again at each reload, in the step that puts the new configuration into
+    force; until then the old ones hold, so a factory does not look at them.
+    `register.virtualhost_keys(keys, filters=…)` declares keys of `[vhost.*]`, with a default in
+    `[blastbeat]`, that pick objects which the plugin registers. Validators of both run in another thread
+    when a server reads its configuration again.
     Failure: a table with a key that was not declared, or with a value its validator refuses, is an error of
-    the configuration that names plugin and key; so is a table for a plugin that declares none.
+    the configuration that names plugin and key; so is a table for a plugin that declares none. A kind or key
+    that is BlastBeat's own or another plugin's keeps the server from starting. A `receive` of tables that
+    raises keeps it from starting, or has the reload refused.
     """
 
 
@@ -141,6 +154,18 @@ def blastbeat_register_commands(register: RegisterCommand) -> None:
     Called: once, by the command line only. `run(arguments)` returns the exit code; it may block.
     Failure: an exception, or a name another plugin took, costs the plugin its command and no other.
     """
+
+
+@hookspec
+def blastbeat_examine_config(config: ConfigView) -> Iterable[Problem]:
+    """Say what is wrong with a configuration: virtualhosts and tables with their places, before they are in
+    force. Return a list, or be a generator; `config.virtualhosts[0].problem("…", key="…")` makes a problem.
+
+    Called: by `check`; before the server starts and before tables are received; and at each reload before
+    anything is changed, then in another thread. Look at `config` only: something else may be in force.
+    Failure: an error found, or an exception, keeps the server from starting, or has the reload refused.
+    """
+    return ()
 
 
 # ---------------------------------------------------------------- the server's life

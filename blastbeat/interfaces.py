@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
+from blastbeat.config_view import ConfigView, Origin, TableView, VirtualHostView
 from blastbeat.drivers import (
     Driver,
     DriverFactory,
@@ -43,6 +44,7 @@ __all__ = [
     "Answer",
     "ClientSide",
     "Clock",
+    "ConfigView",
     "ConnectionView",
     "Driver",
     "DriverFactory",
@@ -61,6 +63,7 @@ __all__ = [
     "NodeSide",
     "NodeView",
     "Options",
+    "Origin",
     "Pace",
     "Register",
     "RegisterCommand",
@@ -73,7 +76,10 @@ __all__ = [
     "Selector",
     "ServerView",
     "SessionView",
+    "TableView",
+    "Tables",
     "Validator",
+    "VirtualHostView",
     "WebSocketDriver",
     "WebSocketDriverFactory",
     "WebSocketOptions",
@@ -131,11 +137,37 @@ class Register(Protocol):
     ) -> None: ...
 
 
-class RegisterOptions(Protocol):
-    """Declares the keys of the plugin's own table `[plugin.<name>]`. `receive` is called once, before the
-    server starts, with the validated values of the keys that are present (perhaps none)."""
+Tables: TypeAlias = Mapping[str, Options]
+"""All tables of one kind by name, with validated values."""
 
-    def __call__(self, keys: Mapping[str, Validator], receive: Callable[[Options], None]) -> None: ...
+
+class RegisterOptions(Protocol):
+    """Declares what the plugin adds to the configuration. Keys and kinds are made of a-z, 0-9, ``-`` and
+    ``_``, and are neither BlastBeat's nor another plugin's."""
+
+    def __call__(self, keys: Mapping[str, Validator], receive: Callable[[Options], None]) -> None:
+        """The keys of the plugin's own table `[plugin.<name>]`; at most once. `receive` is called once,
+        before the server starts, with the validated values of the keys that are present (perhaps none)."""
+        ...
+
+    def tables(self, kind: str, keys: Mapping[str, Validator], receive: Callable[[Tables], None]) -> None:
+        """Tables ``[<kind>.<NAME>]`` (ini: ``[<kind>:NAME]``) with these keys. `receive` gets all of them,
+        perhaps none: before the server starts, and at each reload in the step that puts the new configuration
+        into force."""
+        ...
+
+    def virtualhost_keys(
+        self,
+        keys: Mapping[str, Validator],
+        *,
+        filters: Sequence[str] = (),
+        node_authenticators: Sequence[str] = (),
+        request_authenticators: Sequence[str] = (),
+    ) -> None:
+        """Keys of virtualhosts, with a default for all of them in `[blastbeat]`. One that has any of `keys`
+        gets these objects, which the plugin registers, in front of those it lists itself; each is made with
+        those of the keys that are among its options."""
+        ...
 
 
 class RegisterCounter(Protocol):

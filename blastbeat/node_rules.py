@@ -6,22 +6,12 @@ Pure: from the model to rules; knows no ROUTER.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TypeAlias
 
-from blastbeat.config.model import Config, ServerConfig, VirtualHostConfig
-from blastbeat.config.names import is_private_endpoint
+from blastbeat.config.model import Config
+from blastbeat.config.node_facts import INSTANCES_WHERE_CLOSED, Endpoints, endpoints_of, instances_of
 from blastbeat.roster import NodeRule
 
-INSTANCES_WHERE_CLOSED = 64
-"""Default of `instances` where not everybody can reach the endpoint (`protocol.md` §1)."""
-
-Endpoints: TypeAlias = tuple[str, ...]
-"""A `zmq` list: what tells one ROUTER from another."""
-
-
-def endpoints_of(virtualhost: VirtualHostConfig, server: ServerConfig) -> Endpoints:
-    """Where the nodes of a virtualhost connect to."""
-    return virtualhost.zmq or server.zmq
+__all__ = ["INSTANCES_WHERE_CLOSED", "Endpoints", "endpoints_of", "node_rules"]
 
 
 def node_rules(config: Config) -> Mapping[Endpoints, Mapping[str, NodeRule]]:
@@ -34,16 +24,9 @@ def node_rules(config: Config) -> Mapping[Endpoints, Mapping[str, NodeRule]]:
             if not policy.nodes:
                 continue
             grace = config.server.ping_freq if policy.node_grace is None else policy.node_grace
-            instances = _instances(policy, endpoints)
+            instances = instances_of(policy, endpoints)
             for node in policy.nodes:
                 rule = NodeRule(grace, instances, node.options)
                 known = rules.get(node.name)
                 rules[node.name] = rule if known is None else known.joined(rule)
     return found
-
-
-def _instances(config: VirtualHostConfig, endpoints: Endpoints) -> int:
-    """A name alone must not let anybody join a healthy node from the network (`protocol.md` §1)."""
-    if config.instances is not None:
-        return config.instances
-    return INSTANCES_WHERE_CLOSED if all(map(is_private_endpoint, endpoints)) else 0

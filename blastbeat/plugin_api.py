@@ -115,16 +115,16 @@ def values_of(arguments: Mapping[str, ApiDeprecation | None], value: object) -> 
 
 
 def listener_of(
-    function: Callable[..., None], names: Sequence[str], arguments: Mapping[str, ApiDeprecation | None]
-) -> Callable[[Any], None]:
-    """A notice's listener, which the emitter calls with the view alone: one may leave its argument out, or
-    take a deprecated one. `names` are those it takes."""
+    function: Callable[..., Any], names: Sequence[str], arguments: Mapping[str, ApiDeprecation | None]
+) -> Callable[[Any], Any]:
+    """A hook's function, to be called with the view alone: it may leave its argument out, or take a
+    deprecated one. `names` are those it takes."""
     taken = {name: arguments[name] for name in names}
     if list(taken.values()) == [None]:
         return function
 
-    def call(view: object) -> None:
-        function(**values_of(taken, view))
+    def call(view: object) -> Any:
+        return function(**values_of(taken, view))
 
     return call
 

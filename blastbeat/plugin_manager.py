@@ -18,8 +18,9 @@ import pluggy
 
 from blastbeat import hookspecs
 from blastbeat.config.model import Config
+from blastbeat.config.validation import validate_options
 from blastbeat.errors import ConfigError, PluginError, Problem
-from blastbeat.interfaces import Factory, Options, Register, RegisterCommand, Validator
+from blastbeat.interfaces import Options
 from blastbeat.lifecycle import NOTICES, FailureLog, Lifecycle, build_lifecycle
 from blastbeat.plugin_api import (
     arguments_of,
@@ -29,23 +30,16 @@ from blastbeat.plugin_api import (
     read_api,
     values_of,
 )
+from blastbeat.plugin_config import PluginConfig, Receiver
 from blastbeat.plugin_counters import counter_adder, join_counters
+from blastbeat.plugin_declarations import Declarations, join
 from blastbeat.plugin_listing import PluginInfo
+from blastbeat.plugin_registrars import Command, command_adder, registrar
 from blastbeat.plugin_sources import Source, built_ins, given, installed, local_file, read_hooks
-from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names, validate_options
+from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names
 
 _HOOK_OF_KIND = {kind: f"{hookspecs.PREFIX}register_{kind.replace('-', '_')}s" for kind in KINDS}
 _HOOK_OF_NOTICE = {notice: hookspecs.PREFIX + notice for notice in NOTICES}
-
-
-@dataclass(frozen=True, slots=True)
-class Command:
-    """A subcommand a plugin adds. `run` gets the arguments behind its name and returns the exit code."""
-
-    name: str
-    run: Callable[[Sequence[str]], int]
-    summary: str
-    plugin: str
 
 
 @dataclass(slots=True)
@@ -57,6 +51,7 @@ class _Plugin:
     api: str = ""
     hooks: tuple[str, ...] = ()
     registrations: tuple[Registration, ...] = ()
+    declarations: Declarations = field(default_factory=lambda: Declarations(""))
 
 
 @dataclass(slots=True)
@@ -65,10 +60,12 @@ class _Problems:
 
     strict: bool
     found: list[Problem] = field(default_factory=list)
+    first: PluginError | ConfigError | None = None
 
     def add(self, error: PluginError | ConfigError, file: str = "") -> None:
         if self.strict:
             raise error
+        self.first = self.first or error
         if isinstance(error, ConfigError):
             self.found.extend(error.problems)
         else:
@@ -114,6 +111,7 @@ class PluginManager:
         }
         self.failures = FailureLog()
         self.counters: dict[str, str] = {}  # what plugins declared: meanings by name
+        self._failure: PluginError | ConfigError | None = None
 
     @classmethod
     def for_config(cls, config: Config, *, plugins: Sequence[object] = ()) -> PluginManager:
@@ -142,7 +140,13 @@ class PluginManager:
         for source in self._find_sources(problems):
             self._load_one(source, problems)
         self._check_names(problems)
+        self._failure = problems.first
         return problems.found
+
+    def raise_failure(self) -> None:
+        """Raises the first thing that was wrong, where `load` was not strict."""
+        if self._failure is not None:
+            raise self._failure
 
     def _find_sources(self, problems: _Problems) -> list[Source]:
         found: dict[str, Source] = {}
@@ -170,6 +174,7 @@ class PluginManager:
                 problems.warn(source.name, warning)
             self._hand_options(plugin)
             plugin.registrations = tuple(self._collect(plugin))
+            plugin.declarations.settle(plugin.registrations)
             if plugin.registrations:
                 self._registry.add(plugin.registrations)
             self._collect_counters(plugin)
@@ -198,6 +203,7 @@ class PluginManager:
         if plugin.object is not None and self._pluggy.is_registered(plugin.object):
             self._pluggy.unregister(plugin.object)
         plugin.state, plugin.reason, plugin.registrations = "failed", _first_line(error), ()
+        plugin.declarations = Declarations(plugin.source.name)
         problems.add(error, plugin.source.origin if plugin.source.is_file else "")
 
     def _register_with_pluggy(self, plugin: _Plugin) -> None:
@@ -236,7 +242,7 @@ class PluginManager:
     def _collect(self, plugin: _Plugin) -> list[Registration]:
         found: list[Registration] = []
         for kind, hook in _HOOK_OF_KIND.items():
-            self._call(plugin, hook, _registrar(kind, plugin.source, found))
+            self._call(plugin, hook, registrar(kind, plugin.source, found))
         return found
 
     def _collect_counters(self, plugin: _Plugin) -> None:
@@ -246,21 +252,17 @@ class PluginManager:
         join_counters(name, declared, self.counters)
 
     def _hand_options(self, plugin: _Plugin) -> None:
-        declared: list[tuple[Mapping[str, Validator], Callable[[Options], None]]] = []
-
-        def register(keys: Mapping[str, Validator], receive: Callable[[Options], None]) -> None:
-            declared.append((keys, receive))
-
-        self._call(plugin, hookspecs.PREFIX + "register_options", register)
         name = plugin.source.name
-        if len(declared) > 1:
-            raise PluginError(name, "declares its options twice")
-        keys = declared[0][0] if declared else {}
+        found = Declarations(name)
+        self._call(plugin, hookspecs.PREFIX + "register_options", found)
+        found.refuse_taken(other.declarations for other in self._plugins.values())
+        keys, receive = found.own or ({}, None)
         validated, problems = validate_options(self._options.get(name, {}), keys)
         if problems:
             raise ConfigError([replace(problem, section=f"plugin.{name}") for problem in problems])
-        if declared:
-            declared[0][1](validated)
+        if receive is not None:
+            receive(validated)
+        plugin.declarations = found
 
     # ------------------------------------------------------------ what was loaded
 
@@ -280,6 +282,26 @@ class PluginManager:
         }
         return build_lifecycle(listeners, self.failures)
 
+    def config(self) -> PluginConfig:
+        """What the active plugins have of the configuration."""
+        plugins = [each for each in self._plugins.values() if each.state == "active"]
+        inactive = {
+            each.source.name: each.reason
+            for each in self._plugins.values()
+            if each.state != "active" and not each.source.is_built_in
+        }
+        receivers = [
+            Receiver(each.source.name, kind, receive)
+            for each in plugins
+            for kind, receive in each.declarations.receivers.items()
+        ]
+        hook = hookspecs.PREFIX + "examine_config"
+        examiners = [
+            (each.plugin_name, listener_of(each.function, each.argnames, self._arguments[hook]))
+            for each in getattr(self._pluggy.hook, hook).get_hookimpls()
+        ]
+        return PluginConfig(join((each.declarations for each in plugins), inactive), receivers, examiners)
+
     def commands(self) -> tuple[dict[str, Command], list[Problem]]:
         """The subcommands by name, and what is wrong: never raises, so that a broken plugin takes no other
         command away."""
@@ -287,7 +309,7 @@ class PluginManager:
         problems = _Problems(strict=False)
         for name, plugin in self._plugins.items():
             try:
-                self._call(plugin, hookspecs.PREFIX + "register_commands", _command_adder(name, found))
+                self._call(plugin, hookspecs.PREFIX + "register_commands", command_adder(name, found))
             except PluginError as error:
                 problems.add(error)
             except Exception as error:
@@ -315,28 +337,6 @@ class PluginManager:
             tuple(tuple(sorted(registration.options)) for registration in plugin.registrations),
             plugin.api,
         )
-
-
-def _registrar(kind: str, source: Source, found: list[Registration]) -> Register:
-    def register(name: str, factory: Factory, *, options: Mapping[str, Validator] | None = None) -> None:
-        if not isinstance(name, str) or not name:
-            raise TypeError(f"the name of a {kind} must be a text, not {name!r}")
-        if not callable(factory):
-            raise TypeError(f"the factory of the {kind} {name!r} must be callable, not {factory!r}")
-        found.append(
-            Registration(kind, name, factory, source.name, source.origin, source.is_built_in, options or {})
-        )
-
-    return register
-
-
-def _command_adder(plugin: str, found: dict[str, Command]) -> RegisterCommand:
-    def register(name: str, run: Callable[[Sequence[str]], int], *, summary: str = "") -> None:
-        if name in found:
-            raise PluginError(plugin, f"adds the command {name!r}, as plugin {found[name].plugin!r} does")
-        found[name] = Command(name, run, summary, plugin)
-
-    return register
 
 
 def _first_line(error: Exception) -> str:

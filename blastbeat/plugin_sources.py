@@ -24,6 +24,9 @@ from blastbeat.plugins import BUILT_INS
 from blastbeat.registry import did_you_mean, list_names
 
 BUILT_IN = "built in"
+GENERATORS = (f"{PREFIX}examine_config",)
+"""Hooks that return any number of things, and so may be generators."""
+
 GIVEN = "given by the program"
 
 
@@ -131,20 +134,22 @@ def read_hooks(plugin: object, name: str, hooks: Mapping[str, Iterable[str]]) ->
         if hook not in hooks:
             hint = did_you_mean(hook, hooks) or f"the hooks are: {list_names(hooks)}"
             raise PluginError(name, f"there is no hook {hook}; {hint}")
-        breach = _find_breach(function, marks, hooks[hook])
+        breach = _find_breach(function, marks, hooks[hook], may_generate=hook in GENERATORS)
         if breach:
             raise PluginError(name, f"{attribute} {breach}")
         found.append(hook)
     return tuple(sorted(found))
 
 
-def _find_breach(function: Any, marks: dict[str, Any], arguments: Iterable[str]) -> str:
+def _find_breach(
+    function: Any, marks: dict[str, Any], arguments: Iterable[str], may_generate: bool = False
+) -> str:
     # pluggy would call each of these and take the coroutine or generator it gets for a result.
     if inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function):
         return "is `async def`; hooks never await, only a request authenticator may"
     if marks.get("wrapper") or marks.get("hookwrapper"):
         return "is a wrapper; BlastBeat's hooks have none"
-    if inspect.isgeneratorfunction(function):
+    if inspect.isgeneratorfunction(function) and not may_generate:
         return "is a generator; a hook is an ordinary function"
     needed = [
         parameter.name

@@ -7,7 +7,7 @@ Knows no notation; it finds each pick's line in what the loader kept. Changes no
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import cast
@@ -15,16 +15,18 @@ from typing import cast
 from blastbeat.assembly import BY_FILTER, bandwidth_filter
 from blastbeat.config.build import Built, build
 from blastbeat.config.check import check
+from blastbeat.config.declared import picks_of
 from blastbeat.config.files import read_files
 from blastbeat.config.model import Config, PluginRef, VirtualHostConfig
 from blastbeat.config.rows import PLUGIN, Document, problem_at, problem_of
 from blastbeat.config.settings import Settings
+from blastbeat.config_file import ConfigFile
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Selector
 from blastbeat.monitoring.metrics import examine_metrics
 from blastbeat.node_options import hand_over
 from blastbeat.pages import find_page_problems
-from blastbeat.plugin_manager import PluginManager
+from blastbeat.plugin_config import PluginConfig
 from blastbeat.registry import Registry, list_names
 from blastbeat.surroundings import examine_surroundings
 from blastbeat.system.handover import examine_account
@@ -44,18 +46,37 @@ _KIND_OF_KEY = {
 def examine_file(path: Path, environ: Mapping[str, str]) -> list[Problem]:
     """Everything wrong or doubtful about a configuration and the plugins it would run with. Never raises."""
     document = read_files(path, environ)
-    built = build(document, str(path), {})
+    source = ConfigFile(path)
+    built = build(document, str(path), {}, source.load_plugins)
+    if source.manager is None:  # `[plugins]` can't be read in full, and what it says is yet worth a look
+        source.load_plugins(built.config)
+    assert source.manager is not None
     problems = built.problems + check(built)
-    manager = PluginManager.for_config(built.config)
-    problems += [_locate(problem, built, document) for problem in manager.load(strict=False)]
-    problems += _examine_picks(built, manager.build_registry())
-    problems += _examine_nodes(built.config, manager.build_registry())
+    problems += [_locate(problem, built, document) for problem in source.plugin_problems]
+    plugins, registry = source.manager.config(), source.manager.build_registry()
+    problems += _ask_plugins(plugins, built.config, not _has_errors(problems))
+    problems += _examine_picks(built, registry)
+    problems += _examine_nodes(built.config, registry)
     problems += find_page_problems(built.config)
     problems += examine_surroundings(built)
     problems += examine_tls(built)
     problems += [_locate(problem, built, document) for problem in examine_account(built.config)]
     problems += [_locate(problem, built, document) for problem in examine_metrics(built.config)]
     return _without_repetitions(problems)
+
+
+def _has_errors(problems: Sequence[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
+
+
+def _ask_plugins(plugins: PluginConfig, config: Config, is_complete: bool) -> list[Problem]:
+    problems = plugins.examine(config, is_complete=is_complete)
+    if is_complete and not _has_errors(problems):
+        try:
+            plugins.hand_tables(config)
+        except PluginError as error:
+            problems.append(Problem(str(error), file=config.file))
+    return problems
 
 
 def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
@@ -80,6 +101,7 @@ def _examine_picks(built: Built, registry: Registry) -> Iterator[Problem]:
                 for problem in _examine(registry, kind, ref):
                     yield problem_of(settings.section, f"{key}, by default {ref.name}: {problem.message}")
         yield from _examine_bandwidth(settings, host, registry)
+        yield from _examine_plugin_keys(built, settings, host, registry)
     for route in built.routes:  # what it inherits was examined where it comes from
         for key, kind in _KIND_OF_KEY.items():
             yield from _examine_rows(route.settings, key, kind, registry)
@@ -101,6 +123,17 @@ def _examine_bandwidth(settings: Settings, host: VirtualHostConfig, registry: Re
     for problem in _examine(registry, "filter", ref) if ref is not None else ():
         row = settings.given["bandwidth"][0][0]
         yield problem_at(settings.section, row, f"{BY_FILTER}: {problem.message}", problem.hint)
+
+
+def _examine_plugin_keys(
+    built: Built, settings: Settings, host: VirtualHostConfig, registry: Registry
+) -> Iterator[Problem]:
+    """What its keys pick that plugins declared."""
+    for key, kind, ref in picks_of(host, built.declared):
+        owner = settings if key in settings.plugin_keys else built.server
+        row = owner.plugin_keys[key].rows[0]
+        for problem in _examine(registry, kind, ref):
+            yield problem_at(owner.section, row, problem.message, problem.hint)
 
 
 def _examine_rows(owner: Settings, key: str, kind: str, registry: Registry) -> Iterator[Problem]:

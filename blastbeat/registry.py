@@ -12,6 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from blastbeat.config.model import PluginRef
+from blastbeat.config.validation import validate_options
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Factory, Filter, Options, Validator
 
@@ -60,29 +61,6 @@ def list_names(names: Iterable[str]) -> str:
     return ", ".join(sorted(names)) or "none"
 
 
-def validate_options(
-    values: Options, validators: Mapping[str, Validator], folder: str = ""
-) -> tuple[Options, list[Problem]]:
-    """The validated values, and everything wrong with them; problems carry key and value, not yet the
-    place. `folder` is where relative file names start, for validators that ask."""
-    validated: dict[str, object] = {}
-    problems: list[Problem] = []
-    for key, value in values.items():
-        validator = validators.get(key)
-        if validator is None:
-            known = f"known options: {list_names(validators)}" if validators else "it takes no options"
-            hint = did_you_mean(key, validators)
-            problems.append(Problem(f"unknown option; {known}", key=key, value=str(value), hint=hint))
-            continue
-        try:
-            in_folder = getattr(validator, "in_folder", None)
-            validated[key] = (in_folder(folder) if in_folder else validator)(value)
-        except Exception as error:
-            message, hint = str(error) or type(error).__name__, str(getattr(error, "hint", ""))
-            problems.append(Problem(message, key=key, value=str(value), hint=hint))
-    return validated, problems
-
-
 class Registry:
     """The factories by kind and name. `add` until `freeze`, then `make`."""
 
@@ -121,6 +99,11 @@ class Registry:
         """The plugin whose factory answers to this name, None for an unknown one."""
         found = self._registrations[kind].get(name)
         return found.owner if found else None
+
+    def options(self, kind: str, name: str) -> Mapping[str, Validator]:
+        """What an object takes, by option; nothing where there is no such object."""
+        found = self._registrations[kind].get(name)
+        return found.options if found else {}
 
     def examine(self, kind: str, ref: PluginRef) -> list[Problem]:
         """What is wrong with picking `ref`: an unknown name, unknown or bad options. Makes nothing."""

@@ -22,6 +22,7 @@ from blastbeat.former_listeners import FormerListeners
 from blastbeat.interfaces import DriverFactory, WebSocketDriverFactory
 from blastbeat.node_rules import Endpoints, endpoints_of, node_rules
 from blastbeat.pages import PageTable, load_pages
+from blastbeat.plugin_config import NO_PLUGINS, PluginConfig, refuse
 from blastbeat.registry import KINDS, Registry
 from blastbeat.roster import NodeRule
 from blastbeat.transport.client_link import ClientLink
@@ -63,11 +64,19 @@ class Draft:
 class Drafter:
     """`load` reads the configuration, None where nobody knows how to."""
 
-    def __init__(self, server: Server, assembly: Assembly, registry: Registry, load: Load | None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        assembly: Assembly,
+        registry: Registry,
+        load: Load | None,
+        plugins: PluginConfig = NO_PLUGINS,
+    ) -> None:
         self._server = server
         self._assembly = assembly
         self._registry = registry
         self._load = load
+        self._plugins = plugins
 
     async def draft(self, config: Config | None, former: FormerListeners) -> Draft:
         """For `config`, or for what is read now. Raises ConfigError, PluginError or ReloadError."""
@@ -75,6 +84,8 @@ class Drafter:
         problems: Sequence[Problem] = ()
         if config is None:
             config, problems = await self._read()
+        told = await anyio.to_thread.run_sync(self._plugins.examine, config)
+        problems = [*problems, *refuse(told)]
         difference = await anyio.to_thread.run_sync(find_difference, running, config)
         config = keep_until_restart(running, config)
         driver, driver_name = self._driver(running, config)

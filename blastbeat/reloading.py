@@ -28,6 +28,7 @@ from blastbeat.config.model import Config
 from blastbeat.errors import BlastBeatError, ConfigError, Problem, ReloadError
 from blastbeat.events import CloseReason
 from blastbeat.former_listeners import FormerListeners
+from blastbeat.plugin_config import NO_PLUGINS, PluginConfig
 from blastbeat.registry import Registry
 from blastbeat.reload_draft import Draft, Drafter, Load
 from blastbeat.secure_access import access_rule
@@ -67,9 +68,17 @@ class Reload:
 class Reloader:
     """Made when the server runs. `load` reads the configuration, None where nobody knows how to."""
 
-    def __init__(self, server: Server, assembly: Assembly, registry: Registry, load: Load | None) -> None:
+    def __init__(
+        self,
+        server: Server,
+        assembly: Assembly,
+        registry: Registry,
+        load: Load | None,
+        plugins: PluginConfig = NO_PLUGINS,
+    ) -> None:
         self._server = server
-        self.drafter = Drafter(server, assembly, registry, load)
+        self._plugins = plugins
+        self.drafter = Drafter(server, assembly, registry, load, plugins)
         self._lock = anyio.Lock()
         self._is_asked = False
         self._tasks: TaskGroup | None = None
@@ -173,6 +182,7 @@ class Reloader:
             await draft.rebinding.bind()
             self._refuse_while_stopping()
             await self._prepare_nodes(draft)
+            self._plugins.hand_tables(draft.config, server.config)
         except BaseException:
             dispatcher.virtualhosts = running
             draft.rebinding.abort()

@@ -28,6 +28,7 @@ from blastbeat.interfaces import ServerView
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.log_writer import LogWriter
 from blastbeat.monitoring.service import Monitoring
+from blastbeat.plugin_config import refuse
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.reload_draft import Load
 from blastbeat.reloading import Reload, Reloader
@@ -49,7 +50,8 @@ log = logging.getLogger(__name__)
 
 class Server:
     """Built from a configuration; `run` once. `plugins` are further plugin objects beside the configured
-    ones; `load` reads the configuration again for a reload.
+    ones; `load` reads the configuration again for a reload; `manager` has loaded the plugins already that
+    were asked when the configuration was read.
 
     `notifier` tells a service manager, `passed` are the sockets it has bound; the server closes both. After
     `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures. Who can do
@@ -64,6 +66,7 @@ class Server:
         load: Load | None = None,
         notifier: Notifier | None = None,
         passed: PassedSockets | None = None,
+        manager: PluginManager | None = None,
     ) -> None:
         self.config = config
         self.notifier = notifier or Notifier()
@@ -77,6 +80,7 @@ class Server:
         self.loaded_at = 0.0
         self._plugins = tuple(plugins)
         self._load = load
+        self._manager = manager
         self._clock = SystemClock()
         self._lifecycle = Lifecycle()
         self.started_at = 0.0
@@ -135,17 +139,22 @@ class Server:
         """
         self._loop = asyncio.get_running_loop()
         self._stop_asked, self._abort_asked = anyio.Event(), anyio.Event()
-        manager = PluginManager.for_config(self.config, plugins=self._plugins)
-        for problem in manager.load():
-            log.warning("%s", problem)
+        manager = self._manager
+        if manager is None:
+            manager = PluginManager.for_config(self.config, plugins=self._plugins)
+            for problem in manager.load():
+                log.warning("%s", problem)
         self.counters.declare(manager.counters)
         registry = manager.build_registry()
         self._lifecycle = manager.lifecycle()
-        assembly = Assembly(registry, self.counters, self._clock)
+        plugins = manager.config()
+        refuse(plugins.examine(self.config))
+        plugins.hand_tables(self.config)
+        assembly = Assembly(registry, self.counters, self._clock, plugins.declared)
         parts = assembly.parts(self.config)
         self.driver_name = parts.driver_name
         self.bindings = Bindings(self._listeners, parts.routers)
-        self.reloader = Reloader(self, assembly, registry, self._load)
+        self.reloader = Reloader(self, assembly, registry, self._load, plugins)
         self.loaded_at = self._clock.wall()
         try:
             async with anyio.create_task_group() as tasks:

@@ -28,6 +28,7 @@ __all__ = [
     "path_prefix",
     "rate",
     "read_file",
+    "secret",
     "several",
     "size",
     "status",
@@ -136,6 +137,27 @@ def choice(*known: str) -> Validator:
     """One of a few words, in lower case."""
     kind = Choice(known)
     return lambda value: kind.parse(_one(value))
+
+
+def secret(validate: Validator) -> Validator:
+    """The same, for a value that nobody may see: messages, `config show` and what a reload is told to change
+    leave it out. What `validate` raises must not repeat it."""
+
+    return _Secret(validate)
+
+
+class _Secret:
+    is_secret = True
+
+    def __init__(self, validate: Validator) -> None:
+        self._validate = validate
+
+    def in_folder(self, folder: str) -> _Secret:
+        in_folder = getattr(self._validate, "in_folder", None)
+        return _Secret(in_folder(folder)) if in_folder is not None else self
+
+    def __call__(self, value: object) -> Any:
+        return self._validate(value)
 
 
 def several(validate: Validator) -> Callable[[object], tuple[Any, ...]]:

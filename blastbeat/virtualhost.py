@@ -6,6 +6,7 @@ Holds what the hot path calls directly; knows neither registry nor configuration
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
 
@@ -26,6 +27,18 @@ class Select(Protocol):
     """A selector's bound method."""
 
     def __call__(self, candidates: Sequence[InstanceView], request: Request) -> InstanceView | None: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Implied:
+    """What a virtualhost and its routes have in front of what they list, by keys that plugins declared."""
+
+    filters: Sequence[Filter] = ()
+    node_authenticators: Sequence[NodeAuthenticator] = ()
+    request_authenticators: Sequence[RequestAuthenticator] = ()
+
+
+NOTHING_IMPLIED = Implied()
 
 
 class SessionCount:
@@ -77,6 +90,7 @@ class VirtualHost:
         "filters",
         "held",
         "host",
+        "implied",
         "is_former",
         "key",
         "listed_filters",
@@ -114,6 +128,7 @@ class VirtualHost:
         bandwidth: Sequence[Filter] = (),
         node_authenticators: Sequence[NodeAuthenticator] = (),
         request_authenticators: Sequence[RequestAuthenticator] = (),
+        implied: Implied = NOTHING_IMPLIED,
         count: SessionCount | None = None,
         tally: Tally | None = None,
         whole: VirtualHost | None = None,
@@ -132,9 +147,10 @@ class VirtualHost:
         self.bandwidth = tuple(bandwidth)
         self.listed_filters = tuple(filters)
         # What those that are listed answer is sent to clients too, so it comes behind what bounds that.
-        self.filters = filters = (*self.bandwidth, *self.listed_filters)
-        self.node_authenticators = tuple(node_authenticators)
-        self.request_authenticators = tuple(request_authenticators)
+        self.filters = filters = (*self.bandwidth, *implied.filters, *self.listed_filters)
+        self.implied = implied
+        self.node_authenticators = (*implied.node_authenticators, *node_authenticators)
+        self.request_authenticators = (*implied.request_authenticators, *request_authenticators)
         self.node_names = tuple(node.name for node in config.nodes)
         self.host = HostFacts.of(config.name, raw_path_info=config.path_info == "raw")
         self.websocket_origins = tuple(origin.encode() for origin in config.websocket_origins)

@@ -16,7 +16,8 @@ from blastbeat.config.model import Config
 from blastbeat.errors import ConfigError
 from blastbeat.logs import set_up_logging, tell
 from blastbeat.plugin_listing import format_plugins, plugins_as_data
-from blastbeat.plugin_manager import Command, PluginManager
+from blastbeat.plugin_manager import PluginManager
+from blastbeat.plugin_registrars import Command
 
 
 def run(options: argparse.Namespace) -> int:

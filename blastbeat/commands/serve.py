@@ -16,8 +16,9 @@ from typing import Protocol
 
 import anyio
 
-from blastbeat.config import examine, find_config, load_config
+from blastbeat.config import find_config
 from blastbeat.config.model import Address, Config
+from blastbeat.config_file import ConfigFile
 from blastbeat.logs import set_up_logging, tell
 from blastbeat.server_logs import ServerLogs, close_error_log, open_error_log
 
@@ -44,7 +45,8 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
     signal.signal(signal.SIGUSR1, signal.SIG_IGN)
     set_up_logging(options.log_level or "info")
     path = find_config(options.config, os.environ)
-    config, problems = load_config(path, _overrides(options))
+    source = ConfigFile(path, _overrides(options))
+    config, problems = source.load()
     for problem in problems:
         tell(str(problem))
     if new_server is None:
@@ -54,7 +56,8 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
 
         new_server = partial(
             Server,
-            load=lambda known: examine(path, _overrides(options), known=known),
+            load=source.load_again,
+            manager=source.manager,
             notifier=Notifier.from_environment(os.environ),
             passed=PassedSockets.from_environment(os.environ),
         )

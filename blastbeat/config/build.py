@@ -6,24 +6,29 @@ Sees one value at a time; what values mean together is for check.py.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
 
 from blastbeat.config import rows
+from blastbeat.config.build_declared import DeclaredReader
 from blastbeat.config.build_routes import BuiltRoute, build_routes
+from blastbeat.config.declared import NOTHING, Declared
 from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import HostKind
-from blastbeat.config.option import INHERITED, PLUGINS, ROUTE, SERVER, VIRTUALHOST, Option
+from blastbeat.config.option import INHERITED, Option
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
-from blastbeat.config.route_options import NOT_OF_ROUTES
 from blastbeat.config.rows import COMMAND_LINE, Document, Row, Section
-from blastbeat.config.settings import Settings, inherit
-from blastbeat.config.values import BadValue, did_you_mean
+from blastbeat.config.settings import Settings, inherit, inherit_plugin_keys
+from blastbeat.config.values import BadValue
 from blastbeat.config.virtualhost_options import INHERITED_OPTIONS, OWN_OPTIONS
 from blastbeat.errors import Problem
 
 Overrides = Mapping[str, str | Sequence[str]]
+
+Declare: TypeAlias = Callable[[Config], Declared]
+"""Loads the plugins that a configuration wants, and says what they declare. Of the configuration it sees what
+is for that: the server's keys, and the plugins' own tables."""
 
 
 @dataclass(slots=True)
@@ -36,6 +41,7 @@ class Built:
     virtualhosts: list[tuple[Settings, VirtualHostConfig]]
     routes: list[BuiltRoute]
     problems: list[Problem]
+    declared: Declared = NOTHING
 
     @property
     def all_settings(self) -> Iterator[Settings]:
@@ -45,27 +51,16 @@ class Built:
         yield from (route.settings for route in self.routes)
 
 
-def build(document: Document, file: str, overrides: Overrides) -> Built:
-    """The configuration that a document says. The default stands in for a value that cannot be used."""
+def build(document: Document, file: str, overrides: Overrides, declare: Declare | None = None) -> Built:
+    """The configuration that a document says. The default stands in for a value that cannot be used. Without
+    `declare`, plugins declare nothing. Raises what `declare` raises."""
     builder = _Builder(document)
     server_section = builder.only(rows.SERVER, "blastbeat", file)
     _override(server_section, overrides)
     server = builder.settings(server_section, SERVER_KEYS)
     plugins = builder.settings(builder.only(rows.PLUGINS, "plugins", file), PLUGINS_KEYS)
-    virtualhosts = []
-    routes = []
-    for section in document.sections:
-        if section.kind == rows.VIRTUALHOST:
-            settings = builder.settings(section, VIRTUALHOST_KEYS)
-            virtualhosts.append((settings, builder.virtualhost(settings, server)))
-        elif section.kind == rows.ROUTE:
-            routes.append(builder.settings(section, ROUTE_KEYS))
-    virtualhosts, built_routes, problems = build_routes(virtualhosts, routes)
-    builder.problems += problems
-    config = Config(
+    for_server = Config(
         server=_server_config(server, plugins),
-        virtualhosts=tuple(virtualhost for _, virtualhost in virtualhosts),
-        defaults=_defaults(server),
         plugin_options={
             section.name: _plugin_table(section)
             for section in document.sections
@@ -73,7 +68,32 @@ def build(document: Document, file: str, overrides: Overrides) -> Built:
         },
         file=file,
     )
-    return Built(config, server, plugins, virtualhosts, built_routes, builder.problems)
+    # Who may be loaded is not known where `[plugins]` can't be read.
+    can_ask = not document.is_incomplete and not plugins.bad
+    declared = declare(for_server) if declare is not None and can_ask else NOTHING
+    further = DeclaredReader(declared, builder.problems, tells_unknown=declare is None or can_ask)
+    for settings in (server, plugins):
+        further.take_keys(settings)
+    virtualhosts = []
+    routes = []
+    for section in document.sections:
+        if section.kind == rows.VIRTUALHOST:
+            settings = builder.settings(section, VIRTUALHOST_KEYS)
+            further.take_keys(settings)
+            virtualhosts.append((settings, builder.virtualhost(settings, server)))
+        elif section.kind == rows.ROUTE:
+            settings = builder.settings(section, ROUTE_KEYS)
+            further.take_keys(settings)
+            routes.append(settings)
+    virtualhosts, built_routes, problems = build_routes(virtualhosts, routes)
+    builder.problems += problems
+    config = replace(
+        for_server,
+        virtualhosts=tuple(virtualhost for _, virtualhost in virtualhosts),
+        defaults=_defaults(server),
+        tables=further.tables([section for section in document.sections if section.kind == rows.TABLE]),
+    )
+    return Built(config, server, plugins, virtualhosts, built_routes, builder.problems, declared)
 
 
 def _server_config(server: Settings, plugins: Settings) -> ServerConfig:
@@ -125,7 +145,7 @@ class _Builder:
         for row in section.rows:
             option = options.get(row.key)
             if option is None:
-                self._unknown_key(section, row, options)
+                settings.unknown.append(row)
                 continue
             first = settings.given.get(row.key)
             if first and not option.repeated:
@@ -176,18 +196,6 @@ class _Builder:
             kept.append((row, tuple(fresh)))
         settings.given[name] = kept
 
-    def _unknown_key(self, section: Section, row: Row, options: Mapping[str, Option]) -> None:
-        hint = _place_of(row.key, section.kind) or did_you_mean(row.key, options)
-        message = "unknown key"
-        if section.kind == rows.ROUTE and row.key in NOT_OF_ROUTES:
-            message = f"is no key of a route: {NOT_OF_ROUTES[row.key]}"
-        elif section.kind == rows.VIRTUALHOST and row.key == "route":
-            message = "is no key: a route has a section of its own"
-            hint = f'[vhost."{section.name}".route."/PATH"] or, in ini, [blastbeat:{section.name}/PATH]'
-        elif section.kind == rows.VIRTUALHOST and isinstance(row.value, dict):
-            hint = hint or f'a name with dots is quoted: [vhost."{section.name}.{row.key}"]'
-        self.problems.append(rows.problem_at(section, row, message, hint))
-
     def virtualhost(self, settings: Settings, server: Settings) -> VirtualHostConfig:
         section = settings.section
         try:
@@ -197,6 +205,8 @@ class _Builder:
             settings.bad_name = True
         own, own_origins = inherit(OWN_OPTIONS, (settings,))
         values, origins = inherit(INHERITED_OPTIONS, (settings, server))
+        if settings.plugin_keys or server.plugin_keys:
+            _add_plugin_keys((settings, server), values, origins)
         return VirtualHostConfig(
             name=section.name,
             file=section.file,
@@ -207,15 +217,9 @@ class _Builder:
         )
 
 
-def _place_of(key: str, kind: str) -> str:
-    """Where a key that stands in the wrong section belongs."""
-    places = {
-        SERVER: (SERVER_KEYS, "it belongs in [blastbeat]"),
-        VIRTUALHOST: (VIRTUALHOST_KEYS, "it belongs in the section of a virtualhost"),
-        ROUTE: (ROUTE_KEYS, "it belongs in the section of a route"),
-        PLUGINS: (PLUGINS_KEYS, "it belongs in [plugins]"),
-    }
-    for other, (keys, words) in places.items():
-        if other != kind and key in keys:
-            return words
-    return ""
+def _add_plugin_keys(levels: Sequence[Settings], values: dict[str, Any], origins: dict[str, Origin]) -> None:
+    found = inherit_plugin_keys(levels)
+    values["plugin_keys"] = {key: each.written for key, each in found.items()}
+    values["plugin_values"] = {key: each.value for key, each in found.items()}
+    for key in found:
+        origins[key] = next(level.origin(key) for level in levels if key in level.plugin_keys)

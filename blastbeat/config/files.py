@@ -71,7 +71,7 @@ class _FileReader:
         self.environ = environ
         self.document = Document()
         self.first_named: dict[Path, str] = {}
-        self.first_section: dict[tuple[str, str, str], Section] = {}
+        self.first_section: dict[tuple[str, str, str, str], Section] = {}
         self.implied: list[Section] = []
 
     def read(self, path: Path, origin: Row, above: tuple[Path, ...]) -> None:
@@ -94,7 +94,10 @@ class _FileReader:
         if section.is_implied:
             self.implied.append(section)
             return
-        first = self.first_section.setdefault((section.kind, section.host, section.name), section)
+        if section.kind == rows.TABLE and not section.name:
+            self.document.sections.append(section)  # no table, whose keys are an error one by one
+            return
+        first = self.first_section.setdefault(_mark(section), section)
         if first is section:
             self.document.sections.append(section)
             return
@@ -105,8 +108,7 @@ class _FileReader:
     def add_implied(self) -> None:
         """A virtualhost of which only routes are written, unless another file has its section."""
         for section in self.implied:
-            mark = (section.kind, section.host, section.name)
-            if self.first_section.setdefault(mark, section) is section:
+            if self.first_section.setdefault(_mark(section), section) is section:
                 self.document.sections.append(section)
 
     def _include(self, row: Row, including: Path, above: tuple[Path, ...]) -> None:
@@ -155,6 +157,10 @@ class _FileReader:
         else:
             self.document.problems.append(Problem(reason, file=str(path)))
         return None
+
+
+def _mark(section: Section) -> tuple[str, str, str, str]:
+    return section.kind, section.word, section.host, section.name
 
 
 def _resolved(path: Path) -> Path:

@@ -10,7 +10,6 @@ import re
 
 from blastbeat.config import rows
 from blastbeat.config.rows import Document, Row, Section
-from blastbeat.config.values import did_you_mean
 from blastbeat.errors import Problem
 
 # The label ends at the last bracket before a comment: it may hold an IPv6 address in brackets itself.
@@ -23,7 +22,7 @@ def read_ini(text: str, file: str) -> Document:
     """The sections of an ini file. Never raises; what cannot be read is in the document's problems."""
     document = Document()
     section: Section | None = None
-    misplaced = False  # below a section nobody knows, its keys are not worth a word
+    misplaced = False  # below a header that can't be read, its keys are not worth a word
     for number, line in enumerate(text.split("\n"), start=1):
         stripped = line.strip()
         if not stripped or stripped[0] in ";#":
@@ -57,7 +56,6 @@ def _read_header(text: str, file: str, number: int, document: Document) -> Secti
     label = match[1].strip()
     word, colon, name = label.partition(":")
     word, name = word.strip().lower(), name.strip()
-    section = None
     if word == "blastbeat":
         host, slash, path = name.partition("/")
         kind = rows.SERVER if not colon else rows.ROUTE if slash else rows.VIRTUALHOST
@@ -67,16 +65,8 @@ def _read_header(text: str, file: str, number: int, document: Document) -> Secti
         section = Section(rows.PLUGINS, "", label, file, number)
     elif word == "plugin" and name:
         section = Section(rows.PLUGIN, name, rows.printable(label), file, number)
-    if section is None:
-        hint = did_you_mean(label, ("blastbeat", "plugins")) or (
-            "sections are [blastbeat], [blastbeat:HOST[:PORT]], [blastbeat:HOST[:PORT]/PATH], [plugins] and "
-            "[plugin:NAME]"
-        )
-        if label.startswith(("vhost.", "plugin.")):
-            hint = "that is TOML, and this file is read as ini: give it a name that ends in .toml"
-        shown = rows.printable(label)
-        document.problems.append(Problem("unknown section", file=file, line=number, section=shown, hint=hint))
-        return None
+    else:
+        section = Section(rows.TABLE, name, rows.printable(label), file, number, word=word)
     document.sections.append(section)
     return section
 

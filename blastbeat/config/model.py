@@ -10,6 +10,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from blastbeat.config_view import Origin as Origin
+
 KIB = 1024
 MIB = 1024 * KIB
 GIB = 1024 * MIB
@@ -45,15 +47,6 @@ class Address:
 
     def __str__(self) -> str:
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a value was written. `section` as its file has it, without brackets; `line` 0: not in a file."""
-
-    file: str
-    line: int
-    section: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,11 +119,13 @@ class VirtualHostConfig:
     websocket_compression: str = "off"  # or "deflate"
     websocket_window_bits: int = 12
     https_redirect: bool = False
+    plugin_keys: Mapping[str, Any] = field(default_factory=dict)  # those that plugins declared, as written
     # Metadata, no part of what is compared: where its section stands, and each option that was set.
     file: str = field(default="", compare=False)
     line: int = field(default=0, compare=False)
     section: str = field(default="", compare=False)
     origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+    plugin_values: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)  # validated
 
     @property
     def parts(self) -> tuple[VirtualHostConfig, ...]:
@@ -214,11 +209,28 @@ class ServerConfig:
 
 
 @dataclass(frozen=True, slots=True)
+class PluginTable:
+    """A table ``[<kind>.<NAME>]`` of a kind that a plugin declared: what was written, and what its validators
+    made of it."""
+
+    kind: str
+    name: str
+    written: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    values: Mapping[str, Any] = field(default_factory=dict, compare=False, repr=False)
+    file: str = field(default="", compare=False)
+    line: int = field(default=0, compare=False)
+    section: str = field(default="", compare=False)
+    origins: Mapping[str, Origin] = field(default_factory=dict, compare=False, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
 class Config:
-    """A whole configuration. `plugin_options` holds the `[plugin.<name>]` tables as written."""
+    """A whole configuration. `plugin_options` holds the `[plugin.<name>]` tables as written, `tables` those
+    of the kinds that plugins declared, in the order of the file."""
 
     server: ServerConfig = ServerConfig()
     virtualhosts: tuple[VirtualHostConfig, ...] = ()
     defaults: VirtualHostConfig = VirtualHostConfig("")  # what a virtualhost has that says nothing itself
     plugin_options: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    tables: tuple[PluginTable, ...] = ()
     file: str = ""

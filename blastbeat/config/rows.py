@@ -5,7 +5,9 @@ Knows no option and checks no value. The builder (build.py) makes a Config of it
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import Any
 
 from blastbeat.errors import Problem
 
@@ -14,6 +16,7 @@ VIRTUALHOST = "virtualhost"
 ROUTE = "route"
 PLUGINS = "plugins"
 PLUGIN = "plugin"
+TABLE = "table"  # of a kind that is not ours: a plugin may have declared it
 
 COMMAND_LINE = "command line"
 
@@ -28,12 +31,14 @@ class Row:
     file: str
     line: int
     environment: tuple[str, ...] = ()
+    is_listed: bool = False  # it stands in brackets, alone or among others
 
 
 @dataclass(slots=True)
 class Section:
-    """A section as written. `kind` is one of the constants above, `name` the virtualhost's, route's or
-    plugin's; `host` the virtualhost of a route."""
+    """A section as written. `kind` is one of the constants above, `name` the virtualhost's, route's, plugin's
+    or table's; `host` the virtualhost of a route. `word` is what a TABLE calls its kind; one without `name`
+    holds what stands outside of all tables of that kind."""
 
     kind: str
     name: str
@@ -42,6 +47,7 @@ class Section:
     line: int
     rows: list[Row] = field(default_factory=list)
     host: str = ""
+    word: str = ""
     is_implied: bool = False  # not written itself, but a route of it
 
 
@@ -53,6 +59,24 @@ class Document:
     includes: list[Row] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     is_incomplete: bool = False  # a file could not be read at all: what is missing may be in there
+
+
+def by_key(found: Sequence[Row]) -> Mapping[str, list[Row]]:
+    """The rows of each key, in the order in which the keys were first written."""
+    keys: dict[str, list[Row]] = {}
+    for row in found:
+        keys.setdefault(row.key, []).append(row)
+    return keys
+
+
+def plain_value(found: Sequence[Row]) -> Any:
+    """The value of a key as its author meant it: what was repeated, or stood in brackets, is a list."""
+    values = [row.value for row in found]
+    if len(values) > 1:
+        return values
+    if found[0].is_listed:
+        return [] if values[0] == "" else values
+    return values[0]
 
 
 def show(value: object) -> str:

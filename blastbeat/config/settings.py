@@ -14,15 +14,28 @@ from blastbeat.config.option import Option
 from blastbeat.config.rows import COMMAND_LINE, Row, Section
 
 
+@dataclass(frozen=True, slots=True)
+class PluginKey:
+    """A key that a plugin declared: where it stands, what was written, what the plugin's validator made of
+    it."""
+
+    rows: Sequence[Row]
+    written: Any
+    value: Any
+
+
 @dataclass(slots=True)
 class Settings:
-    """A section after parsing. `given` holds, by option name, each usable row with its values."""
+    """A section after parsing. `given` holds, by option name, each usable row with its values; `plugin_keys`
+    the usable keys that plugins declared; `unknown` the rows of keys that are not ours."""
 
     section: Section
     options: Mapping[str, Option]
     given: dict[str, list[tuple[Row, tuple[Any, ...]]]] = field(default_factory=dict)
     bad: set[str] = field(default_factory=set)
     bad_name: bool = False
+    plugin_keys: dict[str, PluginKey] = field(default_factory=dict)
+    unknown: list[Row] = field(default_factory=list)
 
     def has(self, name: str) -> bool:
         """True when the option was written here, usable or not."""
@@ -34,8 +47,8 @@ class Settings:
         return tuple(values) if self.options[name].repeated else values[0]
 
     def origin(self, name: str) -> Origin:
-        """Where an option in `given` was written first."""
-        row = self.given[name][0][0]
+        """Where an option in `given`, or a plugin's key, was written first."""
+        row = self.plugin_keys[name].rows[0] if name in self.plugin_keys else self.given[name][0][0]
         return Origin(row.file, row.line, "" if row.file == COMMAND_LINE else self.section.label)
 
 
@@ -51,6 +64,14 @@ def inherit(
             values[option.field] = level.value(written)
             origins[option.name] = level.origin(written)
     return values, origins
+
+
+def inherit_plugin_keys(levels: Sequence[Settings]) -> Mapping[str, PluginKey]:
+    """What the nearest of `levels` that has it says of each key that plugins declared."""
+    found: dict[str, PluginKey] = {}
+    for level in reversed(levels):
+        found.update(level.plugin_keys)
+    return found
 
 
 def as_written(name: str, levels: Sequence[Settings]) -> Iterator[tuple[Settings, str]]:

@@ -57,6 +57,10 @@ def syntax_problem(error: Exception, text: str, file: str) -> Problem:
     return Problem(f"not TOML: {rows.printable(message[:200])}", file=file, line=line, hint=hint)
 
 
+def _shown(name: str) -> str:
+    return name if _BARE_KEY.fullmatch(name) else f'"{rows.printable(name)}"'
+
+
 class _Reader:
     def __init__(
         self, document: Document, file: str, environ: Mapping[str, str], lines: Mapping[KeyPath, int]
@@ -73,20 +77,34 @@ class _Reader:
                 continue  # for `blastbeat node`, which may share the file
             if key == "include":
                 self.document.includes += self._rows(key, value, (key,), "")
-            elif key not in _TABLES or not isinstance(value, dict):
-                self._unknown(key, value)
+            elif key not in _TABLES and isinstance(value, dict):
+                self._further_tables(key, value)
+            elif not isinstance(value, dict) or key not in _TABLES:
+                self._misplaced(key, value)
             elif _TABLES[key] in (rows.SERVER, rows.PLUGINS):
                 self._section(_TABLES[key], "", key, value, (key,))
             else:
                 self._named_sections(_TABLES[key], key, value)
 
-    def _unknown(self, key: str, value: object) -> None:
+    def _further_tables(self, word: str, tables: Mapping[str, Any]) -> None:
+        """Tables of a kind that is not ours."""
+        shown = _shown(word)
+        outside = Section(rows.TABLE, "", shown, self.file, self._line((word,)), word=word)
+        for name, table in tables.items():
+            if isinstance(table, dict) and name:
+                label = f"{shown}.{_shown(name)}"
+                self._section(rows.TABLE, name, label, table, (word, name), word=word)
+            else:
+                outside.rows.append(self._row(name, table, shown, self._line((word, name))))
+        if outside.rows or not tables:
+            self.document.sections.append(outside)
+
+    def _misplaced(self, key: str, value: object) -> None:
         hint = did_you_mean(key, (*_TABLES, "include"))
         if key in _TABLES:
             message, hint = "must be a table", f"write [{key}]" if key in ("blastbeat", "plugins") else hint
-        elif isinstance(value, (dict, list)):
-            message = "unknown section"
-            hint = hint or 'sections are [blastbeat], [vhost."HOST"], [plugins] and [plugin.NAME]'
+        elif isinstance(value, list) and value and isinstance(value[0], dict):
+            message, hint = "unknown section", hint or f"tables have a name: [{_shown(key)}.NAME]"
         else:
             message, hint = (
                 "stands before the first section",
@@ -99,8 +117,7 @@ class _Reader:
     def _named_sections(self, kind: str, key: str, tables: Mapping[str, Any]) -> None:
         for name, table in tables.items():
             path = (key, name)
-            bare = kind == rows.PLUGIN and _BARE_KEY.fullmatch(name)
-            label = f"{key}.{name}" if bare else f'{key}."{rows.printable(name)}"'
+            label = f"{key}.{_shown(name)}" if kind == rows.PLUGIN else f'{key}."{rows.printable(name)}"'
             if isinstance(table, dict):
                 self._section(kind, name, label, table, path)
                 if kind == rows.VIRTUALHOST and isinstance(table.get("route"), dict):
@@ -114,8 +131,7 @@ class _Reader:
 
     def _routes(self, host: str, host_label: str, tables: Mapping[str, Any], path: KeyPath) -> None:
         for name, table in tables.items():
-            shown = name if _BARE_KEY.fullmatch(name) else f'"{rows.printable(name)}"'
-            label = f"{host_label}.route.{shown}"
+            label = f"{host_label}.route.{_shown(name)}"
             if isinstance(table, dict):
                 self._section(rows.ROUTE, name, label, table, (*path, name), host)
                 continue
@@ -125,13 +141,20 @@ class _Reader:
             self.document.problems.append(problem)
 
     def _section(
-        self, kind: str, name: str, label: str, table: Mapping[str, Any], path: KeyPath, host: str = ""
+        self,
+        kind: str,
+        name: str,
+        label: str,
+        table: Mapping[str, Any],
+        path: KeyPath,
+        host: str = "",
+        word: str = "",
     ) -> None:
-        section = Section(kind, name, label, self.file, self._line(path), host=host)
+        section = Section(kind, name, label, self.file, self._line(path), host=host, word=word)
         for key, value in table.items():
             if kind == rows.VIRTUALHOST and key == "route" and isinstance(value, dict):
                 section.is_implied = len(table) == 1
-            elif kind == rows.PLUGIN:
+            elif kind in (rows.PLUGIN, rows.TABLE):
                 # A plugin's table is its own business: one row, whatever the shape.
                 line = self._line((*path, key))
                 section.rows.append(self._row(key, value, label, line))
@@ -144,17 +167,17 @@ class _Reader:
             line = self._line(path)
             return [self._row(key, value, label, line)]
         if not value:
-            return [Row(key, "", self.file, self._line(path))]
+            return [Row(key, "", self.file, self._line(path), is_listed=True)]
         found = []
         for index, item in enumerate(value):
             line = self.lines.get((*path, str(index))) or self._line(path)
-            found.append(self._row(key, item, label, line))
+            found.append(self._row(key, item, label, line, is_listed=True))
         return found
 
-    def _row(self, key: str, value: object, label: str, line: int) -> Row:
+    def _row(self, key: str, value: object, label: str, line: int, is_listed: bool = False) -> Row:
         self.used = []
         expanded = self._expand(value, label, key, line)
-        return Row(key, expanded, self.file, line, tuple(self.used))
+        return Row(key, expanded, self.file, line, tuple(self.used), is_listed)
 
     def _line(self, path: KeyPath) -> int:
         while path:

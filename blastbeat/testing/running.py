@@ -21,8 +21,11 @@ from typing import TypeVar
 import anyio
 
 from blastbeat import hookimpl
-from blastbeat.config import examine, load_config
+from blastbeat.config.check import Known
+from blastbeat.config.model import Config
+from blastbeat.config_file import ConfigFile
 from blastbeat.counters import Counters
+from blastbeat.errors import Problem
 from blastbeat.hookspecs import ENTRY_POINT_GROUP
 from blastbeat.interfaces import ExchangeView, NodeView
 from blastbeat.plugin_sources import Named
@@ -64,8 +67,9 @@ class RunningServer:
         self._ready = threading.Event()
         self._server: Server
         self._loop: asyncio.AbstractEventLoop
-        self._config = load_config(self.config_path, self._overrides)[0]
         self._plugins = [self._recorder, *_resolve(plugins)]
+        self._source = ConfigFile(self.config_path, self._overrides, plugins=self._plugins)
+        self._config = self._source.load()[0]
         self._thread = threading.Thread(target=self._main, name=_THREAD_NAME, daemon=True)
         self._log = _WarningLog(self._thread)
         self._start()
@@ -237,9 +241,14 @@ class RunningServer:
         self._server = Server(
             self._config,
             plugins=self._plugins,
-            load=lambda known: examine(self.config_path, self._overrides, known=known),
+            load=self._read_again,
+            manager=self._source.manager,
         )
         await self._server.run(ready=self._on_ready, handle_signals=False)
+
+    def _read_again(self, known: Known) -> tuple[Config | None, Sequence[Problem]]:
+        self._source.overrides = self._overrides
+        return self._source.load_again(known)
 
     def _on_ready(self, server: Server) -> None:
         self._loop = asyncio.get_running_loop()

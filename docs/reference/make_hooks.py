@@ -20,7 +20,7 @@ A plugin implements any of these functions and marks them with `from blastbeat i
 """
 
 GROUPS = (
-    ("Registration", ("register_",)),
+    ("Registration", ("register_", "examine_")),
     ("The server's life", ("server_", "config_", "logs_")),
     ("Connections, sessions, exchanges, nodes", ("connection_", "session_", "exchange_", "node_")),
 )

@@ -18,10 +18,11 @@ from typing import Any, TypeVar
 import anyio
 
 from blastbeat import hookimpl
-from blastbeat.config import examine, load_config
 from blastbeat.config.model import Config
+from blastbeat.config_file import ConfigFile
 from blastbeat.counters import Counters
 from blastbeat.interfaces import ExchangeView
+from blastbeat.plugin_manager import PluginManager
 from blastbeat.reload_draft import Load
 from blastbeat.reloading import Reload
 from blastbeat.server import Server
@@ -65,11 +66,15 @@ class RunningServer:
     def __init__(self, config: Config | Path, *, plugins: Sequence[object] = ()) -> None:
         self.recorder = ExchangeRecorder()
         self.allow_tracebacks = False
-        self._config = config if isinstance(config, Config) else load_config(config)[0]
-        self._load: Load | None = None
-        if not isinstance(config, Config):
-            self._load = lambda known: examine(config, known=known)
         self._plugins = [self.recorder, *plugins]
+        self._manager: PluginManager | None = None
+        self._load: Load | None = None
+        if isinstance(config, Config):
+            self._config = config
+        else:
+            source = ConfigFile(config, plugins=self._plugins)
+            self._config = source.load()[0]
+            self._load, self._manager = source.load_again, source.manager
         self._log = _Failures()
         self._loop_failures: list[dict[str, Any]] = []
         self._failure: BaseException | None = None
@@ -202,7 +207,7 @@ class RunningServer:
             self._ready.set()
 
     async def _run(self) -> None:
-        self._server = Server(self._config, plugins=self._plugins, load=self._load)
+        self._server = Server(self._config, plugins=self._plugins, load=self._load, manager=self._manager)
         await self._server.run(ready=self._on_ready, handle_signals=False)
 
     def _on_ready(self, server: Server) -> None:

@@ -24,7 +24,8 @@ HOOKS: dict[str, Callable[..., object]] = {
 
 def test_the_hooks_are_those_of_registration_and_the_notices() -> None:
     registration = {f"register_{kind.replace('-', '_')}s" for kind in KINDS}
-    expected = {*registration, "register_options", "register_counters", "register_commands", *NOTICES}
+    others = {"register_options", "register_counters", "register_commands", "examine_config"}
+    expected = {*registration, *others, *NOTICES}
     assert {name.removeprefix(hookspecs.PREFIX) for name in HOOKS} == expected
 
 
@@ -32,10 +33,11 @@ def test_the_hooks_are_those_of_registration_and_the_notices() -> None:
 def test_each_is_a_plain_function_with_one_argument_and_a_contract(name: str) -> None:
     hook = HOOKS[name]
     assert inspect.isfunction(hook) and not inspect.iscoroutinefunction(hook)
-    assert list(inspect.signature(hook).parameters) == ["register" if "register" in name else "view"]
+    argument = "register" if "register" in name else "config" if "examine" in name else "view"
+    assert list(inspect.signature(hook).parameters) == [argument]
     contract = inspect.getdoc(hook) or ""
     assert "Failure:" in contract
-    if "register" in name:
+    if "register" in name or "examine" in name:
         assert "Called:" in contract
     elif not name.startswith(f"{hookspecs.PREFIX}server_"):
         assert "block" in contract or "Called: once per" in contract

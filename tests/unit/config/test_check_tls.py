@@ -30,7 +30,7 @@ def told(examine_text: Examine, text: str) -> list[tuple[str, int, str]]:
             f'{PLAIN}{HOST}bind-ssl = "8443"\n',
             [("error", 6, "there is no certificate for it"), ("warning", 3, "")],
         ),
-        (f'{BOTH}{HOST}key = "y"\n', [("error", 7, "there is no certificate beside it"), ("error", 4, "")]),
+        (f'{BOTH}{HOST}key = "y"\n', [("error", 4, ""), ("error", 7, "there is no certificate beside it")]),
         (f'{PLAIN}{HOST}certificate = "x"\n', [("warning", 6, "nobody sees it: there is no bind-ssl")]),
         (
             f'{BOTH}{HOST}certificate = "x"\n[vhost.b]\nnode = "n"\n',

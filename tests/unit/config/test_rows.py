@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from blastbeat.config.rows import COMMAND_LINE, Row, Section, problem_at, problem_of, show
+import pytest
+
+from blastbeat.config.rows import (
+    COMMAND_LINE,
+    Row,
+    Section,
+    by_key,
+    plain_value,
+    problem_at,
+    problem_of,
+    show,
+)
 
 SECTION = Section("server", "", "blastbeat", "a.ini", 1)
 
@@ -27,3 +38,22 @@ def test_values_are_shown_as_written_and_short() -> None:
     assert show("a b") == "a b"
     assert show({"name": 5}) == "{'name': 5}"
     assert len(show("x" * 1000)) == 100
+
+
+@pytest.mark.parametrize(
+    ("found", "value"),
+    [
+        ([Row("a", "x", "f", 1)], "x"),
+        ([Row("a", "x", "f", 1), Row("a", "y", "f", 2)], ["x", "y"]),
+        ([Row("a", "x", "f", 1, is_listed=True)], ["x"]),
+        ([Row("a", "", "f", 1, is_listed=True)], []),
+        ([Row("a", "", "f", 1)], ""),
+    ],
+)
+def test_a_plain_value_is_what_its_author_meant(found: list[Row], value: object) -> None:
+    assert plain_value(found) == value
+
+
+def test_rows_by_key_keep_the_order_in_which_keys_came() -> None:
+    first, other, again = Row("b", 1, "f", 1), Row("a", 2, "f", 2), Row("b", 3, "f", 3)
+    assert list(by_key([first, other, again]).items()) == [("b", [first, again]), ("a", [other])]

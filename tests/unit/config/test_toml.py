@@ -101,8 +101,8 @@ def test_a_variable_that_is_not_there(written: str, message: str) -> None:
         ("a = " + "9" * 5_000, 0, "not TOML", ""),
         ("[blastbeat]\na = 0x" + "F" * 20_000, 2, "more than 64 bits", ""),
         ("[blastbeat:localhost]\nnode = a\n", 1, "not TOML", "that is the ini notation"),
-        ("[blastbaet]\n", 1, "unknown section", "did you mean 'blastbeat'?"),
-        ("[customers]\n", 1, "unknown section", "sections are"),
+        ("[[blastbaet]]\n", 1, "unknown section", "did you mean 'blastbeat'?"),
+        ("[[customer]]\n", 1, "unknown section", "tables have a name: [customer.NAME]"),
         ("\nbind = 1\n", 2, "before the first section", "below [blastbeat]"),
         ("blastbeat = 1\n", 1, "must be a table", "write [blastbeat]"),
         ("[vhost]\nnode = 'a'\n", 2, "must be a table", 'write [vhost."NAME"]'),
@@ -123,3 +123,23 @@ def test_the_table_of_a_node_is_passed_over() -> None:
     assert document.problems == []
     assert [section.kind for section in document.sections] == ["server"]
     assert read_toml("node = 1\n", "a.toml", ENVIRON).problems
+
+
+def test_tables_that_are_not_ours_may_be_those_of_a_plugin() -> None:
+    text = (
+        '[customer.acme]\nplan = "${NAME}"\nlist = ["a"]\n[customer."b c"]\n[customer]\nplain = 1\n[empty]\n'
+    )
+    document = read_toml(text, "a.toml", {"NAME": "gold"})
+
+    assert not document.problems
+    told = [(each.kind, each.word, each.name, each.label, each.line) for each in document.sections]
+    assert told == [
+        ("table", "customer", "acme", "customer.acme", 1),
+        ("table", "customer", "b c", 'customer."b c"', 4),
+        ("table", "customer", "", "customer", 5),
+        ("table", "empty", "", "empty", 7),
+    ]
+    plan, several = document.sections[0].rows
+    assert (plan.value, plan.line, plan.environment) == ("gold", 2, ("NAME",))
+    assert several.value == ["a"]
+    assert [(row.key, row.line) for row in document.sections[2].rows] == [("plain", 6)]

@@ -90,6 +90,8 @@ class Admission:
             if exchange.head.upgrade:
                 check_handshake(exchange, virtualhost, self._dispatcher.counters)
         except ClientError as error:
+            if error.limit and stream.virtualhost is not None:
+                stream.virtualhost.tally.hit(error.limit)
             stream.fail(error.status, CloseReason.REFUSED, error.reason)
             return
         session = stream.session
@@ -116,7 +118,8 @@ class Admission:
     def _check_size(self, exchange: Exchange, virtualhost: VirtualHost) -> None:
         limit, length = virtualhost.config.max_body, exchange.head.content_length
         if limit and length is not None and length > limit:
-            raise ClientError(413, f"the body would be {length} bytes, {limit} are allowed")
+            detail = f"the body would be {length} bytes, {limit} are allowed"
+            raise ClientError(413, detail, limit="max-body")
 
     # ------------------------------------------------------------ filters and authenticators
 

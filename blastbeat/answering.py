@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason, ResponseHead
 from blastbeat.exchange import Exchange
 from blastbeat.filtering import begin_response
@@ -27,6 +28,17 @@ def send_error(
     page = find_page(exchange, stream.virtualhost, dispatcher.pages, status)
     answered = answer_error(exchange, status, detail, dispatcher.is_stopping, page)
     _send(stream, exchange, *answered, reason, detail)
+
+
+def send_refusal(
+    stream: Stream, dispatcher: Dispatcher, exchange: Exchange, error: ClientError, reason: CloseReason
+) -> None:
+    """An error, as a filter wants it that saw the request's body pass."""
+    dispatcher.counters.add("answers.plugin")
+    page = find_page(exchange, stream.virtualhost, dispatcher.pages, error.status)
+    stopping = dispatcher.is_stopping
+    answered = answer_error(exchange, error.status, error.reason, stopping, page, error.headers)
+    _send(stream, exchange, *answered, reason, error.reason)
 
 
 def send_answer(

@@ -6,6 +6,7 @@ Pure: makes head and body, sends nothing. Knows neither why a request failed nor
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 
 from blastbeat.events import Headers, ResponseHead
@@ -47,11 +48,12 @@ def error_answer(
     close: bool = True,
     retry_after: int = RETRY_AFTER,
     page: Page | None = None,
+    extra: Sequence[tuple[bytes, bytes]] = (),
 ) -> tuple[ResponseHead, bytes]:
     """Head and body of an error: `page`, or a text with the status line and `reason` in one line.
 
     `bodyless`: the request was HEAD, so only the length is shown and the body returned is empty.
-    `retry_after`: seconds, for 503 only.
+    `retry_after`: seconds, for 503 only. `extra` fields take the place of those of their names.
     """
     phrase = reason_phrase(status)
     explanation = reason[:MAX_REASON_LENGTH].translate(_UNPRINTABLE)
@@ -68,6 +70,9 @@ def error_answer(
     elif status == 426:
         # RFC 6455 §4.4: names the version we speak. The Upgrade field beside it is the driver's.
         headers.append((b"Sec-WebSocket-Version", b"13"))
+    if extra:
+        extra = without(extra, _FRAMING | _TYPE)
+        headers = [*without(headers, frozenset(name.lower() for name, _ in extra)), *extra]
     head = ResponseHead(stream_id, status, phrase, headers, length=len(body), bodyless=bodyless, close=close)
     return head, b"" if bodyless else body
 

@@ -69,11 +69,19 @@ class PluginError(BlastBeatError):
 
 
 class ClientError(BlastBeatError):
-    """The client sent something that is refused. `status` is the answer, `reason` what its text body says."""
+    """The client sent something that is refused. `status` is the answer, `reason` what its text body says.
 
-    def __init__(self, status: int, reason: str) -> None:
+    Of a filter (`Filter.on_data`, `on_message`) also: `headers` of the answer, e.g. Retry-After, and `limit`,
+    the name of the limit that was hit, for the figures of the virtualhost (as `Answer.limit`).
+    """
+
+    def __init__(
+        self, status: int, reason: str, *, headers: Sequence[tuple[bytes, bytes]] = (), limit: str = ""
+    ) -> None:
         self.status = status
         self.reason = reason
+        self.headers = headers
+        self.limit = limit
         super().__init__(f"{status} {reason}")
 
 

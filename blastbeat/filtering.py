@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 
 from blastbeat.client import Client
+from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason, Headers, ResponseHead
 from blastbeat.exchange import Exchange
 from blastbeat.headers import is_field
@@ -106,30 +107,37 @@ class _Paces:
 
 def filter_data(
     exchange: Exchange, virtualhost: VirtualHost | None, client: Client, direction: str, size: int
-) -> None:
-    """Payload passed: this direction pauses for the longest that any filter asks for."""
+) -> ClientError | None:
+    """Payload passes: this direction pauses for the longest that any filter asks for, or the first that
+    refuses it ends the exchange."""
     assert exchange.view is not None and virtualhost is not None
     pause = 0.0
     for each in virtualhost.watches_data:
         try:
             pause = max(pause, each.on_data(exchange.view, direction, size))
+        except ClientError as error:
+            if _is_refusal(error, each, exchange):
+                return error
         except Exception:
             log.exception("filter %r failed", each, extra=exchange.log_fields())
     if pause > 0:
         (client.pause_input if direction == "in" else client.pause_output)(min(pause, MAX_PAUSE))
+    return None
 
 
 def filter_message(
     exchange: Exchange, virtualhost: VirtualHost | None, direction: str, size: int
-) -> CloseReason | None:
+) -> CloseReason | ClientError | None:
     """A WebSocket message passed: the first filter that wants the session ended says why.
-    One that raises may have wanted that too."""
+    One that raises anything else may have wanted that too."""
     assert exchange.view is not None and virtualhost is not None
     for each in virtualhost.watches_messages:
         try:
             reason = each.on_message(exchange.view, direction, size)
             if reason is not None and not isinstance(reason, CloseReason):
                 raise TypeError(f"{reason!r} is no CloseReason")
+        except ClientError as error:
+            return error if _is_refusal(error, each, exchange) else CloseReason.PLUGIN_ERROR
         except Exception:
             log.exception("filter %r failed", each, extra=exchange.log_fields())
             return CloseReason.PLUGIN_ERROR
@@ -180,6 +188,23 @@ def checked_answer(verdict: object) -> Answer:
     for field in verdict.headers:
         is_field(*field)
     return verdict
+
+
+def _is_refusal(error: ClientError, each: Filter, exchange: Exchange) -> bool:
+    """False, and logged, for one that can't be answered with."""
+    try:
+        is_sane = (
+            400 <= error.status <= 599
+            and all(is_field(*field) for field in error.headers)
+            and isinstance(error.limit, str)
+            and isinstance(error.reason, str)
+        )
+    except Exception:  # whatever a plugin put there
+        is_sane = False
+    if not is_sane:
+        fields = exchange.log_fields()
+        log.error("filter %r refused with what can't be sent", each, exc_info=error, extra=fields)
+    return is_sane
 
 
 def _copied(head: ResponseHead) -> ResponseHead:

@@ -265,12 +265,18 @@ class Filter:
         return None
 
     def on_data(self, view: RequestView, direction: str, n: int) -> float:
-        """Payload passed. Returns seconds to pause this direction, 0 for none."""
+        """Payload passes: of a request's body before it goes to the node, of a response's when it has gone to
+        the client, of WebSocket messages both ways. Returns seconds to pause this direction, 0 for none.
+
+        `ClientError(status, reason, headers=…, limit=…)` refuses it, and what follows: it is the answer where
+        the response has not begun, else the response is cut, so that the client notices; a WebSocket is
+        closed with 1008. The node hears `end`, and a piece of a request's body that is refused never.
+        """
         return 0.0
 
     def on_message(self, view: RequestView, direction: str, n: int) -> CloseReason | None:
-        """A WebSocket message passed; `on_data` is asked about its bytes too. A reason closes the WebSocket
-        with 1008, an exception with 1011."""
+        """A WebSocket message passes; `on_data` is asked about its bytes too. A reason closes the WebSocket
+        with 1008, and so does ClientError, whose `limit` is counted; any other exception with 1011."""
         return None
 
     def on_closed(self, view: RequestView) -> None:

@@ -5,6 +5,8 @@ Writes down in the exchange what was answered, and whether the connection can ou
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from blastbeat.answers import error_answer, plugin_answer
 from blastbeat.events import ResponseHead
 from blastbeat.exchange import Exchange
@@ -17,15 +19,19 @@ FATAL_STATUSES = frozenset({400, 408, 413, 414, 417, 431, 501, 505})
 
 
 def answer_error(
-    exchange: Exchange, status: int, detail: str, is_stopping: bool, page: Page | None = None
+    exchange: Exchange,
+    status: int,
+    detail: str,
+    is_stopping: bool,
+    page: Page | None = None,
+    extra: Sequence[tuple[bytes, bytes]] = (),
 ) -> tuple[ResponseHead, bytes]:
     """Head and body of an error of `status`: `page`, or a text that explains it by `detail`."""
     close = closes_after(exchange, is_stopping) or status in FATAL_STATUSES
     bodyless = exchange.head.method == b"HEAD"
     stream_id = exchange.head.stream_id
-    return _noted(
-        exchange, error_answer(stream_id, status, detail, bodyless=bodyless, close=close, page=page)
-    )
+    answered = error_answer(stream_id, status, detail, bodyless=bodyless, close=close, page=page, extra=extra)
+    return _noted(exchange, answered)
 
 
 def answer_for_plugin(

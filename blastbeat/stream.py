@@ -10,9 +10,10 @@ from __future__ import annotations
 from math import inf
 from typing import TYPE_CHECKING
 
-from blastbeat import answering, failover, overdue
+from blastbeat import answering, failover, overdue, uploading
 from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
+from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
 from blastbeat.filtering import begin_response, filter_data
@@ -36,10 +37,10 @@ class Stream(Upgradable):
         "_clock",
         "_dispatcher",
         "_holds_client",
-        "_pending",
         "client",
         "exchange",
         "exchanges",
+        "pending",
         "phase",
         "policy",
         "progress",
@@ -55,7 +56,7 @@ class Stream(Upgradable):
         self.virtualhost: VirtualHost | None = None
         self.policy, self.phase = DEFAULTS, Phase.IDLE
         self.progress = Progress()
-        self._pending: list[bytes] = []
+        self.pending: list[bytes] = []  # of the body, while nobody has the request
         self._holds_client = False
         self._dispatcher = dispatcher
         self._clock = clock
@@ -78,11 +79,12 @@ class Stream(Upgradable):
         self.progress.moved = self.progress.read = self._clock.monotonic()
         exchange.bytes_in += len(data)
         if self.policy.max_body and exchange.bytes_in > self.policy.max_body:
+            self._hit("max-body")
             self.fail(413, CloseReason.LIMIT, f"the body is longer than {self.policy.max_body} bytes")
         elif self.phase is Phase.FORWARDING:
-            self._forward_data(exchange, data)
+            uploading.pass_on(self, exchange, data)
         elif self.phase in WAITING:
-            self._pending.append(data)
+            self.pending.append(data)
             self.leave_body()
 
     def leave_body(self) -> None:
@@ -91,19 +93,11 @@ class Stream(Upgradable):
             self._holds_client = True
             self.client.hold_reading()
 
-    def _forward_data(self, exchange: Exchange, data: bytes) -> None:
-        session = self.session
-        assert session is not None
-        if exchange.response_done:
-            exchange.kept_bytes += len(data)
-            if exchange.kept_bytes > self.policy.linger:
-                self.abandon(CloseReason.LINGER_OVER, "too much upload after the response")
-                return
-        elif exchange.kept is not None:
-            exchange.keep(data, self.policy.retry_buffer)
-        session.upload.data(data)
-        if exchange.view is not None:
-            filter_data(exchange, self.virtualhost, self.client, "in", len(data))
+    def take_body(self) -> None:
+        """Somebody has the request."""
+        if self._holds_client:
+            self._holds_client = False
+            self.client.release_reading()
 
     def request_end(self) -> None:
         """The request was read to its end."""
@@ -160,21 +154,7 @@ class Stream(Upgradable):
 
     def forward(self, exchange: Exchange, session: Session) -> None:
         """The head is on its way to `session`; now what came after it."""
-        self.session = session
-        self.phase = Phase.FORWARDING
-        kept = exchange.kept
-        if kept:
-            for data in kept:
-                session.upload.data(data)
-        pending, self._pending = self._pending, []
-        for data in pending:
-            exchange.keep(data, self.policy.retry_buffer)
-            session.upload.data(data)
-        if self._holds_client:
-            self._holds_client = False
-            self.client.release_reading()
-        if exchange.request_read and exchange.head.chunked:
-            session.upload.data(b"")
+        uploading.begin(self, exchange, session)
 
     def fail(self, status: int, reason: CloseReason, detail: str = "") -> None:
         """The exchange can't go on: `status` where nothing was sent yet, else the response is cut."""
@@ -192,6 +172,23 @@ class Stream(Upgradable):
             self._cut(reason, detail)
         else:
             answering.send_error(self, self._dispatcher, exchange, status, reason, detail)
+
+    def refuse(self, error: ClientError) -> None:
+        """A filter refuses what passes: its answer where nothing was sent yet, else the response is cut."""
+        exchange, reason = self.exchange, CloseReason.LIMIT if error.limit else CloseReason.REFUSED
+        if exchange is None:
+            return
+        if error.limit:
+            self._hit(error.limit)
+        if exchange.status:
+            self.fail(error.status, reason, error.reason)
+        else:
+            self.drop_session(reason)
+            answering.send_refusal(self, self._dispatcher, exchange, error, reason)
+
+    def _hit(self, limit: str) -> None:
+        if self.virtualhost is not None:
+            self.virtualhost.tally.hit(limit)
 
     def answer(self, answer: Answer, reason: CloseReason, detail: str = "") -> None:
         """A plugin's response instead of a node's."""
@@ -214,7 +211,9 @@ class Stream(Upgradable):
 
     def data_passed(self, size: int) -> None:
         if self.exchange is not None and self.exchange.view is not None:
-            filter_data(self.exchange, self.virtualhost, self.client, "out", size)
+            refusal = filter_data(self.exchange, self.virtualhost, self.client, "out", size)
+            if refusal is not None:
+                self.refuse(refusal)
 
     def response_complete(self) -> None:
         assert self.exchange is not None
@@ -304,9 +303,8 @@ class Stream(Upgradable):
         """The exchange is over, if there is one."""
         exchange, self.exchange = self.exchange, None
         if self._holds_client:
-            self._pending.clear()
-            self._holds_client = False
-            self.client.release_reading()
+            self.pending.clear()
+            self.take_body()
         if exchange is not None:
             exchange.reason, exchange.detail = reason, detail
             self._dispatcher.exchange_over(self, exchange)

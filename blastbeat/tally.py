@@ -17,9 +17,7 @@ LIMIT_BEHIND_REASON = {
     CloseReason.MEMORY: "memory",
     CloseReason.LINGER_OVER: "linger",
 }
-LIMIT_BEHIND_STATUS = {413: "max-body"}
-"""What tells by itself which limit was hit, where it was not the node's answer; the other limits are counted
-where they are hit."""
+"""What tells by itself which limit was hit; the other limits are counted where they are hit."""
 
 MAX_LIMITS = 50
 """Limits that are counted by name in one tally; a plugin's beyond them are `other`."""
@@ -71,7 +69,7 @@ class Tally:
         self.bytes_in += exchange.bytes_in
         self.bytes_out += exchange.bytes_out
         if exchange.reason is not CloseReason.COMPLETE:
-            limit = LIMIT_BEHIND_REASON.get(exchange.reason) or LIMIT_BEHIND_STATUS.get(status)
+            limit = LIMIT_BEHIND_REASON.get(exchange.reason)
             if limit is not None:
                 self.hit(limit)
 

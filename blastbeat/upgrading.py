@@ -172,9 +172,12 @@ def _pass_filters(
     """False where a filter ends the session."""
     reason = filter_message(exchange, stream.virtualhost, direction, size)
     if reason is None:
-        filter_data(exchange, stream.virtualhost, stream.client, direction, size)
+        reason = filter_data(exchange, stream.virtualhost, stream.client, direction, size)
+    if reason is None:
         return True
-    if reason is CloseReason.PLUGIN_ERROR:
+    if isinstance(reason, ClientError):
+        stream.refuse(reason)
+    elif reason is CloseReason.PLUGIN_ERROR:
         end(stream, dispatcher, reason, "a filter failed")
     else:
         close(stream, dispatcher, reason, POLICY, b"", "a filter ended it")

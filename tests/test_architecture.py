@@ -91,6 +91,7 @@ LEVELS = {
     "blastbeat.overdue": 6,
     "blastbeat.answering": 6,
     "blastbeat.upgrading": 6,
+    "blastbeat.uploading": 6,
     "blastbeat.upgradable": 6,
     "blastbeat.routes": 5,
     "blastbeat.routing": 6,

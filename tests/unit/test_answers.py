@@ -35,6 +35,19 @@ def test_the_caller_may_know_how_long_to_wait() -> None:
     assert field_value(head.headers, b"retry-after") == b"60"
 
 
+def test_the_callers_fields_take_the_place_of_ours() -> None:
+    framing = [(b"Content-Length", b"1"), (b"Content-Type", b"a/b")]
+    extra = [(b"retry-after", b"7"), (b"X-Plan", b"bronze"), *framing]
+    head, body = error_answer(1, 503, "", extra=extra)
+    assert head.headers == [
+        (b"Content-Type", b"text/plain; charset=utf-8"),
+        (b"Cache-Control", b"no-store"),
+        (b"retry-after", b"7"),
+        (b"X-Plan", b"bronze"),
+    ]
+    assert head.length == len(body)
+
+
 def test_426_names_the_version_of_websocket() -> None:
     head, _ = error_answer(1, 426, "")
     assert field_value(head.headers, b"sec-websocket-version") == b"13"

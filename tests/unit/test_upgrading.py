@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason, ResponseHead
 from blastbeat.interfaces import Filter, RequestView
 from blastbeat.progress import Phase
@@ -309,6 +310,9 @@ def test_filters_see_the_101_and_each_message() -> None:
     [
         (CloseReason.LIMIT, CloseReason.LIMIT, 1008),
         (CloseReason.REFUSED, CloseReason.REFUSED, 1008),
+        (ClientError(429, "too many", limit="messages"), CloseReason.LIMIT, 1008),
+        (ClientError(403, "no"), CloseReason.REFUSED, 1008),
+        (ClientError(200, "fine"), CloseReason.PLUGIN_ERROR, 1011),
         (ValueError("broken"), CloseReason.PLUGIN_ERROR, 1011),
         ("nonsense", CloseReason.PLUGIN_ERROR, 1011),
     ],
@@ -326,7 +330,35 @@ def test_a_filter_closes(
     assert websocket_of(stream).closings == [(code, b"")]
     assert engine.recorder.exchange.reason is reason
     assert engine.heard(session)[-1] == (b"end", b"%d" % code)
-    assert ("failed" in caplog.text) is (code == 1011)
+    assert bool(caplog.records) is (code == 1011)
+    limit = getattr(verdict, "limit", "")
+    assert engine.virtualhost.tally.limits == ({limit: 1} if limit else {})
+    engine.close()
+    engine.assert_settled()
+
+
+class Meter(Filter):
+    """Refuses bytes of messages."""
+
+    def on_data(self, view: RequestView, direction: str, n: int) -> float:
+        raise ClientError(503, "the month's traffic is used up", limit="traffic")
+
+
+@pytest.mark.parametrize("direction", ["in", "out"])
+def test_a_filter_refuses_the_bytes_of_a_message(direction: str) -> None:
+    engine = Engine(filters=[Meter()])
+    stream = ask(engine)
+    session = stream.session
+    if direction == "in":
+        stream.message_received(b"hi", True)
+    else:
+        engine.say(session, "websocket", b"hi")
+    assert websocket_of(stream).closings == [(1008, b"")]
+    assert engine.types(session) == [b"uwsgi", b"end"]
+    view = engine.recorder.exchange
+    assert (view.status, view.reason, view.close_code) == (101, CloseReason.LIMIT, 1008)
+    assert view.detail == "the month's traffic is used up"
+    assert engine.virtualhost.tally.limits == {"traffic": 1}
     engine.close()
     engine.assert_settled()
 

@@ -52,6 +52,7 @@ class _Plugin:
     hooks: tuple[str, ...] = ()
     registrations: tuple[Registration, ...] = ()
     declarations: Declarations = field(default_factory=lambda: Declarations(""))
+    counters: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -110,7 +111,6 @@ class PluginManager:
             if name.startswith(hookspecs.PREFIX)
         }
         self.failures = FailureLog()
-        self.counters: dict[str, str] = {}  # what plugins declared: meanings by name
         self._failure: PluginError | ConfigError | None = None
 
     @classmethod
@@ -173,11 +173,11 @@ class PluginManager:
             for warning in deprecations_in(partial(self._register_with_pluggy, plugin)):
                 problems.warn(source.name, warning)
             self._hand_options(plugin)
+            self._collect_counters(plugin)
             plugin.registrations = tuple(self._collect(plugin))
             plugin.declarations.settle(plugin.registrations)
             if plugin.registrations:
                 self._registry.add(plugin.registrations)
-            self._collect_counters(plugin)
         except (PluginError, ConfigError) as error:
             self._give_up(plugin, error, problems)
         except (Exception, SystemExit) as error:
@@ -246,10 +246,10 @@ class PluginManager:
         return found
 
     def _collect_counters(self, plugin: _Plugin) -> None:
-        declared: dict[str, str] = {}
         name = plugin.source.name
-        self._call(plugin, hookspecs.PREFIX + "register_counters", counter_adder(name, declared))
-        join_counters(name, declared, self.counters)
+        register = counter_adder(name, plugin.counters)
+        self._call(plugin, hookspecs.PREFIX + "register_counters", register)
+        join_counters(name, plugin.counters, self.counters)
 
     def _hand_options(self, plugin: _Plugin) -> None:
         name = plugin.source.name
@@ -270,6 +270,12 @@ class PluginManager:
         """The factories of all active plugins, frozen."""
         self._registry.freeze()
         return self._registry
+
+    @property
+    def counters(self) -> dict[str, str]:
+        """What active plugins declared: meanings by name."""
+        active = [plugin for plugin in self._plugins.values() if plugin.state == "active"]
+        return {name: meaning for plugin in active for name, meaning in plugin.counters.items()}
 
     def lifecycle(self) -> Lifecycle:
         """The notices, resolved to the listeners of all active plugins; later registered ones come first."""

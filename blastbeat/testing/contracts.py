@@ -212,13 +212,20 @@ class FilterContract:
             pace = subject.on_output(view)
             wait = pace(1000) if pace is not None else 0
             assert isinstance(wait, int | float) and wait >= 0, f"what on_output returned said {wait!r}"
-            for direction in ("in", "out"):
-                pause = subject.on_data(view, direction, 1000)
-                assert isinstance(pause, int | float) and pause >= 0, f"on_data returned {pause!r}"
-                closed = subject.on_message(view, direction, 10)
-                assert closed is None or isinstance(closed, CloseReason), f"on_message returned {closed!r}"
+            try:
+                self.pass_data(subject, view)
+            except ClientError as error:
+                check_refusal(error)
             subject.on_closed(view)
             assert request == before, "the filter changed the request; return a Route instead"
+
+    def pass_data(self, subject: Filter, view: RequestView) -> None:
+        """Payload and messages, until the filter refuses."""
+        for direction in ("in", "out"):
+            pause = subject.on_data(view, direction, 1000)
+            assert isinstance(pause, int | float) and pause >= 0, f"on_data returned {pause!r}"
+            closed = subject.on_message(view, direction, 10)
+            assert closed is None or isinstance(closed, CloseReason), f"on_message returned {closed!r}"
 
     def test_an_exchange_that_ends_at_once(self) -> None:
         subject = self.new_filter()
@@ -243,6 +250,13 @@ def check_decision(decision: object) -> None:
     assert decision is None or isinstance(decision, Answer | Route), f"on_request returned {decision!r}"
     if isinstance(decision, Answer):
         check_answer(decision)
+
+
+def check_refusal(error: ClientError) -> None:
+    """Fails unless what `Filter.on_data` or `on_message` raised can be answered with."""
+    assert 400 <= error.status <= 599, f"{error.status} is no status of a refusal"
+    check_answer(Answer(error.status, b"", error.headers))
+    assert isinstance(error.reason, str) and isinstance(error.limit, str), f"{error!r}: these are texts"
 
 
 def check_answer(answer: Answer) -> None:

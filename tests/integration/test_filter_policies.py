@@ -202,5 +202,5 @@ def test_limits_of_filters_are_in_the_virtualhosts_figures(stage: Stage) -> None
         client = stage.client()
         client.post(b"x" * 1001, path)
         assert client.read_response().status in (413, 429, 503)
-    (tally,) = [each.tally for each in server.server.wiring.dispatcher.virtualhosts if each.filters]
-    assert tally.limits == {"plan": 2, "plan-bytes": 1}
+    limits = server.counters.tallies.of("app.test").limits
+    assert limits == {"plan": 2, "plan-bytes": 1}

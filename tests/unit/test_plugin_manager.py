@@ -188,6 +188,18 @@ def test_counters_are_declared(shop: Shop) -> None:
     assert loaded(shop.manager()).counters == {"counting.a": "one", "counting.b": "two"}
 
 
+class CountingBroken(Counting):
+    @hookimpl
+    def blastbeat_register_selectors(self, register: Register) -> None:
+        raise RuntimeError("no selector")
+
+
+def test_a_broken_plugin_counts_nothing(shop: Shop) -> None:
+    shop.install("counting", CountingBroken(a="one"))
+    manager = shop.manager()
+    assert manager.load(strict=False) and manager.counters == {}
+
+
 def test_a_counter_under_another_plugins_name_names_the_plugin(shop: Shop) -> None:
     shop.install("other", Counting(a="one"))
     with pytest.raises(PluginError, match=r"plugin 'other': declares the counter 'counting\.a'"):

@@ -52,6 +52,11 @@ class GoodRequestAuthenticator:
 
 
 class GoodFilter(Filter):
+    def on_data(self, view: Any, direction: str, n: int) -> Any:
+        if view.request.method == b"POST":
+            raise ClientError(413, "too large", headers=[(b"Retry-After", b"1")], limit="body")
+        return 0.5
+
     def on_request(self, view: Any) -> Any:
         return {b"HEAD": Answer(204), b"PUT": Route(["node2"])}.get(view.request.method)
 
@@ -85,6 +90,13 @@ def run_contract(base: type, subject: type, **changes: Any) -> None:
 @pytest.mark.parametrize("good", CONTRACTS)
 def test_a_good_object_passes(good: type) -> None:
     run_contract(good, good)
+
+
+def refuses_with(error: ClientError) -> Any:
+    def refuse(self: Any, *arguments: Any) -> Any:
+        raise error
+
+    return refuse
 
 
 def returns(value: Any) -> Any:
@@ -159,6 +171,8 @@ def sorts_the_candidates(self: object, candidates: Any, request: Any) -> Any:
         (GoodFilter, "on_response", returns(None)),
         (GoodFilter, "on_data", returns(None)),
         (GoodFilter, "on_data", returns(-1.0)),
+        (GoodFilter, "on_data", refuses_with(ClientError(200, "fine"))),
+        (GoodFilter, "on_message", refuses_with(ClientError(429, "x", headers=[(b"a", b"\n")]))),
         (GoodFilter, "on_message", returns(CloseReason.LIMIT.value)),
     ],
 )

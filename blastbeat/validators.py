@@ -160,14 +160,23 @@ class _Secret:
         return self._validate(value)
 
 
+class _Several:
+    def __init__(self, validate: Validator) -> None:
+        self._validate = validate
+
+    def in_folder(self, folder: str) -> _Several:
+        """The same for a configuration file in `folder`, where each value needs to know it."""
+        in_folder = getattr(self._validate, "in_folder", None)
+        return _Several(in_folder(folder)) if in_folder is not None else self
+
+    def __call__(self, value: object) -> tuple[Any, ...]:
+        values = value if isinstance(value, list | tuple) else (value,)
+        return tuple(self._validate(each) for each in values)
+
+
 def several(validate: Validator) -> Callable[[object], tuple[Any, ...]]:
     """A tuple of values: a list in TOML; in a line of text the option is written once for each."""
-
-    def validate_all(value: object) -> tuple[Any, ...]:
-        values = value if isinstance(value, list | tuple) else (value,)
-        return tuple(validate(each) for each in values)
-
-    return validate_all
+    return _Several(validate)
 
 
 def words(value: object) -> tuple[str, ...]:

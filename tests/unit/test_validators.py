@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from blastbeat import validators
+from blastbeat.config.validation import validate_options
 from blastbeat.interfaces import Validator
 
 DIGIT = validators.whole(1, 9)
@@ -79,6 +80,16 @@ def test_a_file_starts_at_the_folder_of_the_configuration(tmp_path: Path) -> Non
     validate = validators.FileContent(5).in_folder(str(tmp_path))
     assert validate("page.html") == str(tmp_path / "page.html")
     assert validators.read_file(str(tmp_path / "page.html"), 5) == b"12345"
+
+
+def test_several_files_start_there_too(tmp_path: Path) -> None:
+    (tmp_path / "a.pem").write_bytes(b"a")
+    (tmp_path / "b.pem").write_bytes(b"b")
+    validator = validators.several(validators.FileContent(5))
+    _, problems = validate_options({"key": ["a.pem", "b.pem"]}, {"key": validator}, str(tmp_path))
+    assert not problems
+    options, _ = validate_options({"key": "a.pem"}, {"key": validator}, str(tmp_path))
+    assert options["key"] == (str(tmp_path / "a.pem"),)
 
 
 def test_what_is_wrong_with_a_file_is_told_with_its_place(tmp_path: Path) -> None:

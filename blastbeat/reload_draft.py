@@ -86,7 +86,7 @@ class Drafter:
             config, problems = await self._read()
         told = await anyio.to_thread.run_sync(self._plugins.examine, config)
         problems = [*problems, *refuse(told)]
-        difference = await anyio.to_thread.run_sync(find_difference, running, config)
+        difference = await anyio.to_thread.run_sync(find_difference, running, config, self._plugins.declared)
         config = keep_until_restart(running, config)
         driver, driver_name = self._driver(running, config)
         draft = Draft(

@@ -10,72 +10,34 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from blastbeat.config.model import Address, Config, RouteConfig, ServerConfig, VirtualHostConfig
+from blastbeat.config.changes import ADDED, CHANGED, MARKS, REMOVED, Change, HostChange, TableChange, few
+from blastbeat.config.declared import NOTHING, Declared
+from blastbeat.config.model import Address, Config, PluginTable, RouteConfig, ServerConfig, VirtualHostConfig
 from blastbeat.config.option import ROUTE, SERVER, Option
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
-from blastbeat.config.rows import printable, show
+from blastbeat.config.rows import printable
+from blastbeat.config.toml_text import value_text
+from blastbeat.config.validation import is_secret
+from blastbeat.interfaces import Validator
 
 _ROUTING = {name: option for name, option in ROUTE_KEYS.items() if option.scope == ROUTE}
 _OF_ROUTES = {name: option for name, option in ROUTE_KEYS.items() if option.scope != ROUTE}
-
-ADDED, REMOVED, CHANGED = "added", "removed", "changed"
-_MARKS = {ADDED: "+", REMOVED: "-", CHANGED: "~"}
-MAX_NAMED = 3
-"""Virtualhosts of one and the same change that a line names."""
-
-
-@dataclass(frozen=True, slots=True)
-class Change:
-    """A key whose value is another. `old` and `new` as they would be written, empty where a value is not to
-    be shown; of a list `came` and `went` are the items. `restart`: a running server keeps the old value."""
-
-    key: str
-    old: str
-    new: str
-    restart: bool = False
-    came: tuple[str, ...] = ()
-    went: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        if self.came or self.went:
-            items = [*(f"+{item}" for item in self.came), *(f"-{item}" for item in self.went)]
-            what = f"{self.key}: {show(' '.join(items))}"
-        elif self.old or self.new:
-            what = f"{self.key}: {show(self.old)} -> {show(self.new)}"
-        else:
-            what = f"{self.key}: changed"
-        return f"{what} (needs a restart)" if self.restart else what
-
-
-@dataclass(frozen=True, slots=True)
-class HostChange:
-    """A virtualhost, or a `route` of one, that was ADDED or REMOVED, or whose `changes` are these."""
-
-    name: str
-    route: str
-    what: str
-    changes: tuple[Change, ...] = ()
-
-    @property
-    def label(self) -> str:
-        """As messages name it."""
-        name = printable(self.name)
-        return f"{name} route {printable(self.route)}" if self.route else name
 
 
 @dataclass(frozen=True, slots=True)
 class Difference:
     """`server` are keys of the server's section, `plugins` those of `[plugins]` and `[plugin.<name>]`,
-    `certificates` files that are the same by name and hold something else. False where nothing is
-    different."""
+    `tables` are those of the kinds that plugins declared, `certificates` files that are the same by name and
+    hold something else. False where nothing is different."""
 
     server: tuple[Change, ...] = ()
     plugins: tuple[Change, ...] = ()
     virtualhosts: tuple[HostChange, ...] = ()
     certificates: tuple[str, ...] = ()
+    tables: tuple[TableChange, ...] = ()
 
     def __bool__(self) -> bool:
-        return bool(self.server or self.plugins or self.virtualhosts or self.certificates)
+        return bool(self.server or self.plugins or self.virtualhosts or self.certificates or self.tables)
 
     @property
     def restart(self) -> tuple[str, ...]:
@@ -86,7 +48,7 @@ class Difference:
     @property
     def is_applicable(self) -> bool:
         """Whether a running server has anything to do."""
-        if self.virtualhosts or self.certificates:
+        if self.virtualhosts or self.certificates or self.tables:
             return True
         return not all(each.restart for each in (*self.server, *self.plugins))
 
@@ -101,19 +63,20 @@ class Difference:
         """For a reader; one and the same change of many virtualhosts is one line."""
         found = [f"~ [blastbeat] {change}" for change in self.server]
         found += [f"~ {change}" for change in self.plugins]
+        found += _lines_of_tables(self.tables)
         alike: dict[tuple[str, Any], list[str]] = {}
         for each in self.virtualhosts:
             for detail in each.changes or (None,):
                 alike.setdefault((each.what, detail), []).append(each.label)
         for (what, detail), labels in alike.items():
-            lead = f"{_MARKS[what]} virtualhost{'s' if len(labels) > 1 else ''}"
+            lead = f"{MARKS[what]} virtualhost{'s' if len(labels) > 1 else ''}"
             if detail is None:
-                found += [f"{_MARKS[what]} virtualhost {label}" for label in labels]
+                found += [f"{MARKS[what]} virtualhost {label}" for label in labels]
             else:
-                found.append(f"{lead} {_few(labels)}: {detail}")
+                found.append(f"{lead} {few(labels)}: {detail}")
         if self.certificates:
             what = "certificate" if len(self.certificates) == 1 else "certificates"
-            found.append(f"~ {what} renewed: {_few([printable(name) for name in self.certificates])}")
+            found.append(f"~ {what} renewed: {few([printable(name) for name in self.certificates])}")
         return found
 
     def summary(self) -> str:
@@ -123,10 +86,13 @@ class Difference:
             names = self.names(what)
             if names:
                 one = "virtualhost" if len(names) == 1 else "virtualhosts"
-                parts.append(f"{len(names)} {one} {what} ({_few([printable(name) for name in names])})")
+                parts.append(f"{len(names)} {one} {what} ({few([printable(name) for name in names])})")
         live = [change.key for change in (*self.server, *self.plugins) if not change.restart]
         if live:
             parts.append(f"changed in [blastbeat]: {', '.join(live)}")
+        if self.tables:
+            what = "table" if len(self.tables) == 1 else "tables"
+            parts.append(f"{len(self.tables)} {what} changed ({few([each.label for each in self.tables])})")
         if self.certificates:
             what = "certificate" if len(self.certificates) == 1 else "certificates"
             parts.append(f"{len(self.certificates)} {what} renewed")
@@ -135,31 +101,34 @@ class Difference:
     def as_json(self) -> dict[str, Any]:
         """For programs: lists of keys with old and new values."""
         return {
-            "server": [_json_of(change) for change in self.server],
-            "plugins": [_json_of(change) for change in self.plugins],
+            "server": [change.as_json() for change in self.server],
+            "plugins": [change.as_json() for change in self.plugins],
             "virtualhosts": [
                 {
                     "name": each.name,
                     "route": each.route,
                     "what": each.what,
-                    "changes": [_json_of(change) for change in each.changes],
+                    "changes": [change.as_json() for change in each.changes],
                 }
                 for each in self.virtualhosts
             ],
+            "tables": [each.as_json() for each in self.tables],
             "certificates": list(self.certificates),
             "restart": list(self.restart),
         }
 
 
-def find_difference(old: Config, new: Config) -> Difference:
-    """What a server that runs with `old` would have to change to run with `new`."""
+def find_difference(old: Config, new: Config, declared: Declared = NOTHING) -> Difference:
+    """What a server that runs with `old` would have to change to run with `new`; `declared` tells which of
+    plugins' keys are secrets."""
     return Difference(
         tuple(_changes(_SERVER_ONLY, old.server, new.server)),
         (
             *_plugin_keys(old.server, new.server),
             *_plugin_tables(old.plugin_options, new.plugin_options),
         ),
-        tuple(_virtualhosts(old.virtualhosts, new.virtualhosts)),
+        tuple(_virtualhosts(old.virtualhosts, new.virtualhosts, declared)),
+        tables=tuple(_tables(old.tables, new.tables, declared)),
     )
 
 
@@ -230,23 +199,73 @@ def _plugin_tables(
                 yield Change(f"[plugin.{printable(name)}] {printable(key)}", "", "", restart=True)
 
 
+# ---------------------------------------------------------------- what plugins declared
+
+
+def _tables(
+    old: Sequence[PluginTable], new: Sequence[PluginTable], declared: Declared
+) -> Iterator[TableChange]:
+    before = {(each.kind, each.name): each for each in old}
+    for each in new:
+        known = before.pop((each.kind, each.name), None)
+        kind = declared.tables.get(each.kind)
+        if known is None:
+            yield TableChange(each.kind, each.name, ADDED)
+        elif changes := tuple(_written_changes(known.written, each.written, kind.keys if kind else {})):
+            yield TableChange(each.kind, each.name, CHANGED, changes)
+    for each in before.values():
+        yield TableChange(each.kind, each.name, REMOVED)
+
+
+def _written_changes(
+    old: Mapping[str, Any], new: Mapping[str, Any], validators: Mapping[str, Validator]
+) -> Iterator[Change]:
+    if old is new:
+        return
+    for key in dict.fromkeys((*old, *new)):
+        before, after = (value_text(each[key]) if key in each else "not set" for each in (old, new))
+        if before == after:
+            continue
+        if is_secret(validators.get(key)):
+            before = after = ""
+        yield Change(key, before, after)
+
+
+def _lines_of_tables(tables: Sequence[TableChange]) -> Iterator[str]:
+    """One and the same change of many tables is one line."""
+    alike: dict[Change, list[str]] = {}
+    for each in tables:
+        if not each.changes:
+            yield f"{MARKS[each.what]} {each.label}"
+        for change in each.changes:
+            alike.setdefault(change, []).append(each.label)
+    for change, labels in alike.items():
+        yield f"{MARKS[CHANGED]} {few(labels)} {change}"
+
+
 # ---------------------------------------------------------------- virtualhosts and their routes
 
 
-def _virtualhosts(old: Sequence[VirtualHostConfig], new: Sequence[VirtualHostConfig]) -> Iterator[HostChange]:
+def _virtualhosts(
+    old: Sequence[VirtualHostConfig], new: Sequence[VirtualHostConfig], declared: Declared
+) -> Iterator[HostChange]:
     before = {each.name: each for each in old}
     for each in new:
         known = before.pop(each.name, None)
         if known is None:
             yield HostChange(each.name, "", ADDED)
         elif known is not each and not is_same_virtualhost(known, each):
-            yield from _virtualhost(known, each)
+            yield from _virtualhost(known, each, declared)
     for each in before.values():
         yield HostChange(each.name, "", REMOVED)
 
 
-def _virtualhost(old: VirtualHostConfig, new: VirtualHostConfig) -> Iterator[HostChange]:
-    changes = tuple(_changes(VIRTUALHOST_KEYS, old, new))
+def _virtualhost(old: VirtualHostConfig, new: VirtualHostConfig, declared: Declared) -> Iterator[HostChange]:
+    validators = {key: group.keys[key] for key, group in declared.by_key.items()}
+    changes = (
+        *_changes(VIRTUALHOST_KEYS, old, new),
+        *_written_changes(old.plugin_keys, new.plugin_keys, validators),
+    )
     before = {route.name: route for route in old.routes}
     after = [route.name for route in new.routes]
     if [name for name in before if name in after] != [name for name in after if name in before]:
@@ -270,13 +289,3 @@ def _route_changes(old: RouteConfig, new: RouteConfig) -> tuple[Change, ...]:
 
 def _how_clients_speak(addresses: Sequence[Address]) -> list[bool]:
     return [address.proxy_protocol for address in addresses]
-
-
-def _json_of(change: Change) -> dict[str, Any]:
-    return {"key": change.key, "old": change.old, "new": change.new, "restart": change.restart}
-
-
-def _few(names: Sequence[str]) -> str:
-    if len(names) <= MAX_NAMED:
-        return ", ".join(names)
-    return f"{', '.join(names[:MAX_NAMED])} and {len(names) - MAX_NAMED} more"

@@ -5,13 +5,10 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 
+from blastbeat.config.changes import ADDED, CHANGED, REMOVED, Change, HostChange
+from blastbeat.config.declared import Declared, HostKeys, TableKind
 from blastbeat.config.difference import (
-    ADDED,
-    CHANGED,
-    REMOVED,
-    Change,
     Difference,
-    HostChange,
     find_difference,
     is_same_virtualhost,
     keep_until_restart,
@@ -23,11 +20,13 @@ from blastbeat.config.model import (
     NodeRef,
     Origin,
     PluginRef,
+    PluginTable,
     RouteConfig,
     ServerConfig,
     VirtualHostConfig,
 )
 from blastbeat.config.options import PLUGINS_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
+from blastbeat.validators import secret, text
 
 APP = VirtualHostConfig("app.test", nodes=(NodeRef("a"), NodeRef("b", {"weight": "3"})))
 
@@ -194,6 +193,7 @@ def test_for_programs() -> None:
                 "changes": [{"key": "path-info", "old": "decoded", "new": "raw", "restart": False}],
             }
         ],
+        "tables": [],
         "certificates": [],
         "restart": ["[blastbeat] uid"],
     }
@@ -225,3 +225,58 @@ def test_how_clients_speak_on_a_tls_address_is_a_difference() -> None:
         for proxied in (False, True)
     )
     assert is_same_virtualhost(plain, plain) and not is_same_virtualhost(plain, told)
+
+
+DECLARED = Declared(
+    {"plan": TableKind("plan", {"rate": text, "token": secret(text)}, "policy")},
+    (HostKeys({"customer": text, "pin": secret(text)}, (), "policy"),),
+)
+
+
+def plan(name: str, **written: object) -> PluginTable:
+    return PluginTable("plan", name, written, file="a.toml", line=3)
+
+
+def test_tables_of_plugins() -> None:
+    old = Config(tables=(plan("gold", rate=5, token="a"), plan("tin", rate=[1]), plan("b c")))
+    new = Config(tables=(plan("gold", token="b", more="x"), plan("tin", rate=[1, 2]), plan("new")))
+    difference = find_difference(old, new, DECLARED)
+
+    assert difference and difference.is_applicable and not difference.restart
+    assert difference.lines() == [
+        "+ [plan.new]",
+        '- [plan."b c"]',
+        "~ [plan.gold] rate: 5 -> not set",
+        "~ [plan.gold] token: changed",
+        '~ [plan.gold] more: not set -> "x"',
+        "~ [plan.tin] rate: [1] -> [1, 2]",
+    ]
+    assert difference.summary() == "4 tables changed ([plan.gold], [plan.tin], [plan.new] and 1 more)"
+    assert difference.as_json()["tables"][2] == {
+        "kind": "plan",
+        "name": "new",
+        "what": "added",
+        "changes": [],
+    }
+    assert "'a'" not in str(difference.as_json()) and "'b'" not in str(difference.as_json())
+    assert keep_until_restart(old, new).tables == new.tables
+
+
+def test_one_change_of_many_tables_is_one_line() -> None:
+    names = [f"p{number}" for number in range(5)]
+    old, new = (Config(tables=tuple(plan(name, rate=rate) for name in names)) for rate in (1, 2))
+    assert find_difference(old, new).lines() == ["~ [plan.p0], [plan.p1], [plan.p2] and 2 more rate: 1 -> 2"]
+
+
+def test_where_a_table_stands_is_no_difference() -> None:
+    moved = replace(plan("gold", rate=5), file="b.toml", line=99, values={"rate": "else"})
+    assert not find_difference(Config(tables=(plan("gold", rate=5),)), Config(tables=(moved,)), DECLARED)
+
+
+def test_keys_of_plugins_in_a_virtualhost() -> None:
+    before, after = (
+        replace(APP, plugin_keys={"customer": name, "pin": name, "same": 1}) for name in ("acme", "other")
+    )
+    (change,) = find_difference(config(before), config(after), DECLARED).virtualhosts
+    assert change.changes == (Change("customer", '"acme"', '"other"'), Change("pin", "", ""))
+    assert find_difference(config(APP), config(before)).virtualhosts[0].what == CHANGED

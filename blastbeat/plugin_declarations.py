@@ -78,6 +78,13 @@ class Declarations:
         ]
         self._wanted.append(_Wanted(dict(keys), objects))
 
+    def sections(self) -> tuple[tuple[str, tuple[str, ...]], ...]:
+        """The sections that it declares keys of, as a TOML file has them, with these keys."""
+        own = ((f"[plugin.{self.plugin}]", tuple(self.own[0])),) if self.own and self.own[0] else ()
+        tables = tuple((f"[{kind}.NAME]", tuple(table.keys)) for kind, table in self.kinds.items())
+        keys = tuple(key for wanted in self._wanted for key in wanted.keys)
+        return (*own, *tables, *((("[vhost.HOST]", keys),) if keys else ()))
+
     def _check_name(self, name: object, what: str) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             # What ini can write, which folds case.

@@ -16,7 +16,8 @@ class PluginInfo:
     ``"disabled"`` or ``"failed"``, with the `reason` for the latter two. `hooks` are without their prefix.
     `registered` holds (kind, name) pairs; `replaced` those of them whose place another plugin took, with that
     plugin's name. `options` are the names of the options that each of `registered` takes, in its order. `api`
-    is the version of the plugin API that it says it was written for, if it does."""
+    is the version of the plugin API that it says it was written for, if it does. `declares` are the sections
+    of the configuration that it has keys in, as a TOML file has them, with these keys."""
 
     name: str
     version: str
@@ -28,6 +29,7 @@ class PluginInfo:
     replaced: tuple[tuple[str, str, str], ...] = ()
     options: tuple[tuple[str, ...], ...] = ()
     api: str = ""
+    declares: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
 
 def plugins_as_data(plugins: Sequence[PluginInfo]) -> list[dict[str, Any]]:
@@ -50,6 +52,7 @@ def _as_data(plugin: PluginInfo) -> dict[str, Any]:
             {"kind": kind, "name": name, "options": list(names), "replaced_by": replacers.get((kind, name))}
             for (kind, name), names in zip(plugin.registered, options, strict=True)
         ],
+        "declares": [{"section": section, "keys": list(keys)} for section, keys in plugin.declares],
     }
 
 
@@ -70,4 +73,7 @@ def _format_plugin(plugin: PluginInfo) -> list[str]:
         label = "registers" if position == 0 else ""
         by = replacers.get((kind, name))
         lines.append(f"    {label:<9}  {kind} {name}" + (f" (replaced by {by})" if by else ""))
+    for position, (section, keys) in enumerate(plugin.declares):
+        label = "declares" if position == 0 else ""
+        lines.append(f"    {label:<9}  {section} {', '.join(keys)}".rstrip())
     return lines

@@ -342,6 +342,7 @@ class PluginManager:
             tuple((kind, name, owner) for kind, name, owner in owners if owner and owner != source.name),
             tuple(tuple(sorted(registration.options)) for registration in plugin.registrations),
             plugin.api,
+            plugin.declarations.sections(),
         )
 
 

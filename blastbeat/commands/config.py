@@ -10,6 +10,7 @@ import json
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import redirect_stdout
 from pathlib import Path
 
 from blastbeat.config import find_config, rows
@@ -19,6 +20,7 @@ from blastbeat.config.convert import convert
 from blastbeat.config.files import read_files
 from blastbeat.config.show import ShownSection, as_data, as_toml, show_config
 from blastbeat.config.values import did_you_mean
+from blastbeat.config_file import ConfigFile
 from blastbeat.errors import BlastBeatError, ConfigError, Problem
 from blastbeat.logs import set_up_logging, tell
 
@@ -36,8 +38,11 @@ def _show(options: argparse.Namespace) -> int:
     # Absolute, so that the file names in what is printed mean the same wherever it is read again.
     path = os.path.abspath(find_config(options.config, os.environ))
     document = read_files(Path(path), os.environ)
-    built = build(document, path, {})
-    _tell_or_raise([*built.problems, *check(built)])
+    source = ConfigFile(path)
+    with redirect_stdout(sys.stderr):  # whatever a plugin prints while it loads
+        built = build(document, path, {}, source.load_plugins)
+    problems = [*built.problems, *check(built)]
+    _tell_or_raise([*(source.plugin_problems if _has_errors(problems) else ()), *problems])
     sections = show_config(built, document)
     chosen = _choose(sections, options.section, options.virtualhost)
     if not chosen:
@@ -49,6 +54,10 @@ def _show(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write(as_toml(chosen))
     return _OK
+
+
+def _has_errors(problems: Sequence[Problem]) -> bool:
+    return any(problem.severity == "error" for problem in problems)
 
 
 def _choose(sections: Sequence[ShownSection], header: str | None, host: str | None) -> list[ShownSection]:
@@ -84,7 +93,10 @@ def _tell_or_raise(problems: Sequence[Problem]) -> None:
 
 def _convert(options: argparse.Namespace) -> int:
     path = find_config(options.file, os.environ)
-    text, problems = convert(path)
+    source = ConfigFile(path)
+    with redirect_stdout(sys.stderr):
+        text, problems = convert(path, source.load_plugins)
+    problems = [*(source.plugin_problems if _has_errors(problems) else ()), *problems]
     _tell_or_raise(problems)
     if options.output is None:
         sys.stdout.write(text)

@@ -10,12 +10,12 @@ import json
 import os
 import sys
 
-from blastbeat.config import find_config, load_config
+from blastbeat.config import find_config
+from blastbeat.config_file import ConfigFile
 from blastbeat.explaining.explainer import explain
 from blastbeat.explaining.question import BadQuestion, read_question
 from blastbeat.explaining.text import format_explanation
 from blastbeat.logs import set_up_logging, tell
-from blastbeat.plugin_manager import PluginManager
 
 _OK, _USAGE = 0, 2
 
@@ -29,11 +29,13 @@ def run(options: argparse.Namespace) -> int:
     except BadQuestion as error:
         tell(f"blastbeat: {error}")
         return _USAGE
-    config, _ = load_config(find_config(options.config, os.environ))
-    manager = PluginManager.for_config(config)
-    for problem in manager.load(strict=False):
+    source = ConfigFile(find_config(options.config, os.environ))
+    config, _ = source.load(strict=False)
+    for problem in source.plugin_problems:
         tell(str(problem))
-    found = explain(config, manager.build_registry(), question)
+    assert source.manager is not None
+    declared = source.manager.config().declared
+    found = explain(config, source.manager.build_registry(), question, declared)
     text = f"{json.dumps(found.as_json(), indent=2)}\n" if options.json else format_explanation(found)
     sys.stdout.write(text)
     return _OK

@@ -12,6 +12,7 @@ import os
 import sys
 
 from blastbeat.config import find_config, load_config
+from blastbeat.config.declared import UNKNOWN
 from blastbeat.config.model import Config
 from blastbeat.errors import ConfigError
 from blastbeat.logs import set_up_logging, tell
@@ -58,4 +59,5 @@ def _config(named: str | None) -> Config:
         if named is not None or os.environ.get("BLASTBEAT_CONFIG"):
             raise
         return Config()
-    return load_config(path)[0]
+    # A plugin that is missing is a reason to look what is there, so nothing is said of what would be its own.
+    return load_config(path, declare=lambda _: UNKNOWN)[0]

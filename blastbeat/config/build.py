@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from blastbeat.config import rows
 from blastbeat.config.build_declared import DeclaredReader
 from blastbeat.config.build_routes import BuiltRoute, build_routes
-from blastbeat.config.declared import NOTHING, Declared
+from blastbeat.config.declared import NOTHING, UNKNOWN, Declared
 from blastbeat.config.model import Config, Origin, PluginRef, ServerConfig, VirtualHostConfig
 from blastbeat.config.names import HostKind
 from blastbeat.config.option import INHERITED, Option
@@ -70,8 +70,8 @@ def build(document: Document, file: str, overrides: Overrides, declare: Declare 
     )
     # Who may be loaded is not known where `[plugins]` can't be read.
     can_ask = not document.is_incomplete and not plugins.bad
-    declared = declare(for_server) if declare is not None and can_ask else NOTHING
-    further = DeclaredReader(declared, builder.problems, tells_unknown=declare is None or can_ask)
+    declared = NOTHING if declare is None else declare(for_server) if can_ask else UNKNOWN
+    further = DeclaredReader(declared, builder.problems)
     for settings in (server, plugins):
         further.take_keys(settings)
     virtualhosts = []

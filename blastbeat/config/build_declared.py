@@ -34,13 +34,12 @@ OUR_SECTIONS = ("blastbeat", "vhost", "plugins", "plugin", "node", "include")
 
 
 class DeclaredReader:
-    """Reads what plugins declared; `problems` gets what is wrong. What is not declared is a problem, too, if
-    it `tells_unknown`."""
+    """Reads what plugins declared; `problems` gets what is wrong. What is not declared is a problem, too,
+    unless nobody knows what is."""
 
-    def __init__(self, declared: Declared, problems: list[Problem], *, tells_unknown: bool = True) -> None:
+    def __init__(self, declared: Declared, problems: list[Problem]) -> None:
         self._declared = declared
         self._problems = problems
-        self._tells_unknown = tells_unknown
         self._unknown: set[tuple[str, str]] = set()  # words told once per file
 
     # ------------------------------------------------------------ keys
@@ -51,7 +50,7 @@ class DeclaredReader:
         for key, found in rows.by_key(settings.unknown).items():
             group = self._declared.by_key.get(key)
             if group is None or settings.section.kind not in (rows.SERVER, rows.VIRTUALHOST):
-                if self._tells_unknown:
+                if self._declared.is_known:
                     self._problems += (self._unknown_key(settings.section, row) for row in found)
                 continue
             written = rows.plain_value(found)
@@ -144,7 +143,7 @@ class DeclaredReader:
 
     def _unknown_section(self, section: Section) -> None:
         mark = (section.file, section.word)
-        if mark in self._unknown or not self._tells_unknown:
+        if mark in self._unknown or not self._declared.is_known:
             return  # one of many is enough to know that the plugin is missing
         self._unknown.add(mark)
         ini = not is_toml(Path(section.file))

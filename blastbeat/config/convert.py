@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from blastbeat.config import rows
-from blastbeat.config.build import build
+from blastbeat.config.build import Declare, build
 from blastbeat.config.files import is_toml, read_files
 from blastbeat.config.ini import comment_of
 from blastbeat.config.model import Address
@@ -33,13 +33,14 @@ _KEYS: Mapping[str, Mapping[str, Option]] = {
 _WHOLE = re.compile(r"0|[1-9][0-9]{0,17}", re.ASCII)
 
 
-def convert(path: Path) -> tuple[str, list[Problem]]:
+def convert(path: Path, declare: Declare | None = None) -> tuple[str, list[Problem]]:
     """The text, and what is wrong with the file or is read otherwise than the original did. Where one of the
-    problems is an error, the text is empty."""
+    problems is an error, the text is empty. `declare` says what plugins add to the configuration; it raises
+    what that does."""
     if is_toml(path):
         return "", [Problem("this is TOML already, by its name", file=str(path))]
     document = read_files(path, {})
-    built = build(document, str(path), {})
+    built = build(document, str(path), {}, declare)
     problems = built.problems
     if any(problem.severity == "error" for problem in problems):
         return "", problems
@@ -84,14 +85,13 @@ class _Writer:
             return f"vhost.{quote(self._hosts[id(section)])}.route.{quote(section.name)}"
         if section.kind == rows.PLUGIN:
             return f"plugin.{key_text(section.name)}"
+        if section.kind == rows.TABLE:
+            return f"{section.word}.{key_text(section.name)}"
         return "blastbeat" if section.kind == rows.SERVER else "plugins"
 
     def _section(self, section: Section) -> Iterator[str]:
-        keys: dict[str, list[Row]] = {}
-        for row in section.rows:
-            keys.setdefault(row.key, []).append(row)
         options = _KEYS.get(section.kind, {})
-        for name, found in keys.items():
+        for name, found in rows.by_key(section.rows).items():
             for row in found:  # a key that stands in several places is one list at the first
                 yield from (line for line in self._comments(row.line) if line)
             option = options.get(name)

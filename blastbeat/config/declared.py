@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from blastbeat.config.model import PluginRef, VirtualHostConfig
 from blastbeat.interfaces import Validator
@@ -43,11 +44,13 @@ class HostKeys:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """By all plugins that are active. `inactive` are the others, each with the reason."""
+    """By all plugins that are active. `inactive` are the others, each with the reason. Where `is_known` is
+    False nobody has asked the plugins: what is not ours may be theirs."""
 
     tables: Mapping[str, TableKind] = field(default_factory=dict)
     host_keys: Sequence[HostKeys] = ()
     inactive: Mapping[str, str] = field(default_factory=dict)
+    is_known: bool = True
     by_key: Mapping[str, HostKeys] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -56,6 +59,13 @@ class Declared:
 
 
 NOTHING = Declared()
+UNKNOWN = Declared(is_known=False)
+
+_FIELDS = {
+    "filter": "filters",
+    "node-authenticator": "node_authenticators",
+    "request-authenticator": "request_authenticators",
+}
 
 
 def picks_of(config: VirtualHostConfig, declared: Declared) -> Iterator[tuple[str, str, PluginRef]]:
@@ -72,3 +82,19 @@ def picks_of(config: VirtualHostConfig, declared: Declared) -> Iterator[tuple[st
             key = next(iter(options or given))
             folder = os.path.dirname(config.origins[key].file) if key in config.origins else ""
             yield key, pick.kind, PluginRef(pick.name, options, folder)
+
+
+def with_picks(config: VirtualHostConfig, declared: Declared) -> VirtualHostConfig:
+    """The virtualhost as if it and its routes listed themselves what keys of plugins pick for them."""
+    picked: dict[str, tuple[PluginRef, ...]] = {}
+    for _, kind, ref in picks_of(config, declared):
+        picked[_FIELDS[kind]] = (*picked.get(_FIELDS[kind], ()), ref)
+    if not picked:
+        return config
+    routes = [replace(route, policy=_in_front(route.policy, picked)) for route in config.routes]
+    return replace(_in_front(config, picked), routes=tuple(routes))
+
+
+def _in_front(config: VirtualHostConfig, picked: Mapping[str, tuple[PluginRef, ...]]) -> VirtualHostConfig:
+    listed: dict[str, Any] = {field: (*refs, *getattr(config, field)) for field, refs in picked.items()}
+    return replace(config, **listed)

@@ -14,14 +14,17 @@ from typing import Any
 from blastbeat.config import rows
 from blastbeat.config.build import Built
 from blastbeat.config.build_routes import BuiltRoute
+from blastbeat.config.declared import Declared, TableKind
 from blastbeat.config.model import NodeRef, PluginRef, RouteConfig, ServerConfig, VirtualHostConfig
 from blastbeat.config.option import Option
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.config.route_options import OWN_OPTIONS_OF_ROUTES, ROUTING_OPTIONS
 from blastbeat.config.rows import COMMAND_LINE, Document, Row, Section
-from blastbeat.config.settings import Settings, as_written
+from blastbeat.config.settings import Settings, as_written, inherit_plugin_keys
 from blastbeat.config.toml_text import key_text, quote, value_text
+from blastbeat.config.validation import is_secret
 from blastbeat.config.values import BadValue, Count, Flag, Quantity
+from blastbeat.interfaces import Validator
 
 DEFAULT = "default"
 _MAX_SOURCES = 3
@@ -29,7 +32,8 @@ _MAX_SOURCES = 3
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """A key. `value` is one that TOML can hold, None where there is none; `unset` then says what holds.
+    """A key. `value` is one that TOML can hold, None where there is none, or none to be shown; `unset` then
+    says what holds.
     `source` is ``FILE:LINE``, ``default``, ``command line``, with the environment's names behind it."""
 
     key: str
@@ -50,7 +54,8 @@ class ShownSection:
 
 
 def show_config(built: Built, document: Document) -> list[ShownSection]:
-    """Every section: the server's, `[plugins]`, plugins' tables, virtualhosts, each with its routes."""
+    """Every section: the server's, `[plugins]`, plugins' tables and those of the kinds they declared,
+    virtualhosts, each with its routes."""
     teller = _Teller(os.path.dirname(built.config.file))
     server, defaults = built.config.server, built.config.defaults
     # A key of the server's section is its own, or the default of all virtualhosts.
@@ -58,7 +63,8 @@ def show_config(built: Built, document: Document) -> list[ShownSection]:
         teller.shown(option, getattr(_owner(option, server, defaults), option.field), (built.server,))
         for option in SERVER_KEYS.values()
     )
-    shown = [ShownSection(rows.SERVER, "blastbeat", "", "", tuple(keys))]
+    keys_of_plugins = teller.plugin_keys(built.declared, (built.server,))
+    shown = [ShownSection(rows.SERVER, "blastbeat", "", "", (*keys, *keys_of_plugins))]
     plugins = tuple(
         teller.shown(option, getattr(server, option.field), (built.plugins,))
         for option in PLUGINS_KEYS.values()
@@ -67,7 +73,10 @@ def show_config(built: Built, document: Document) -> list[ShownSection]:
     for section in document.sections:
         if section.kind == rows.PLUGIN:
             table = built.config.plugin_options[section.name]
-            shown.append(teller.plugin(section, table))
+            shown.append(teller.table(section, f"plugin.{key_text(section.name)}", table))
+        elif section.kind == rows.TABLE and section.word in built.declared.tables:
+            header = f"{section.word}.{key_text(section.name)}"
+            shown.append(teller.declared_table(section, header, built.declared.tables[section.word]))
     routes: dict[int, list[BuiltRoute]] = {}
     for route in built.routes:
         routes.setdefault(id(route.host), []).append(route)
@@ -78,6 +87,7 @@ def show_config(built: Built, document: Document) -> list[ShownSection]:
             for option in VIRTUALHOST_KEYS.values()
         )
         header = f"vhost.{quote(host.name)}"
+        own += teller.plugin_keys(built.declared, levels)
         shown.append(ShownSection(rows.VIRTUALHOST, header, host.name, "", own))
         shown += [
             teller.route(route, header, (route.settings, *levels)) for route in routes.get(id(settings), ())
@@ -133,12 +143,35 @@ class _Teller:
             else:
                 yield self.shown(option, getattr(config.policy, option.field), levels)
 
-    def plugin(self, section: Section, table: Mapping[str, Any]) -> ShownSection:
-        by_key: dict[str, list[Row]] = {}
-        for row in section.rows:
-            by_key.setdefault(row.key, []).append(row)
-        keys = tuple(Shown(key, table[key], self._source(found)) for key, found in by_key.items())
-        return ShownSection(rows.PLUGIN, f"plugin.{key_text(section.name)}", section.name, "", keys)
+    def table(self, section: Section, header: str, table: Mapping[str, Any]) -> ShownSection:
+        found = rows.by_key(section.rows).items()
+        keys = tuple(Shown(key, table[key], self._source(of_key)) for key, of_key in found)
+        return ShownSection(section.kind, header, section.name, "", keys)
+
+    def declared_table(self, section: Section, header: str, kind: TableKind) -> ShownSection:
+        found = rows.by_key(section.rows)
+        keys = tuple(
+            self._declared(key, found.get(key, ()), validator, kind.plugin)
+            for key, validator in kind.keys.items()
+        )
+        return ShownSection(section.kind, header, section.name, "", keys)
+
+    def plugin_keys(self, declared: Declared, levels: Sequence[Settings]) -> tuple[Shown, ...]:
+        """Those of virtualhosts that plugins declared."""
+        if not declared.by_key:
+            return ()
+        found = inherit_plugin_keys(levels)
+        return tuple(
+            self._declared(key, found[key].rows if key in found else (), group.keys[key], group.plugin)
+            for key, group in declared.by_key.items()
+        )
+
+    def _declared(self, key: str, found: Sequence[Row], validator: Validator, plugin: str) -> Shown:
+        if not found:
+            return Shown(key, None, DEFAULT, f"none (plugin {plugin})")
+        if is_secret(validator):
+            return Shown(key, None, self._source(found), "a secret and not shown")
+        return Shown(key, rows.plain_value(found), self._source(found))
 
     def _source(self, found: Sequence[Row]) -> str:
         places = [self._place(row) for row in found]
@@ -190,7 +223,9 @@ def _lines(section: ShownSection) -> Iterator[str]:
     yield f"[{section.header}]"
     for shown in section.keys:
         source = rows.printable(shown.source)
-        if shown.value is None:
+        if shown.value is None and shown.source != DEFAULT:
+            yield f"# {shown.key} is {shown.unset}  # {source}"
+        elif shown.value is None:
             yield f"# {shown.key} is not set: {shown.unset.replace('`', '')}"
         else:
             yield f"{key_text(shown.key)} = {value_text(shown.value)}  # {source}"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from ipaddress import ip_address
 
+from blastbeat.config.declared import NOTHING, Declared, with_picks
 from blastbeat.config.model import Address, Config, RouteConfig, VirtualHostConfig
 from blastbeat.config.options import VIRTUALHOST_KEYS
 from blastbeat.config.tls_settings import tls_settings
@@ -47,9 +48,12 @@ _LIMITS = (
 _Match = tuple[VirtualHostConfig, str]  # a virtualhost, and its name or alias that was found
 
 
-def explain(config: Config, registry: Registry, question: Question) -> Explanation:
-    """What `config` would make of the request. Raises nothing for what the server answers itself."""
-    explainer = _Explainer(config, registry, question)
+def explain(
+    config: Config, registry: Registry, question: Question, declared: Declared = NOTHING
+) -> Explanation:
+    """What `config` would make of the request, with what plugins `declared`. Raises nothing for what the
+    server answers itself."""
+    explainer = _Explainer(config, registry, question, declared)
     try:
         explainer.run()
     except ClientError as error:
@@ -58,8 +62,9 @@ def explain(config: Config, registry: Registry, question: Question) -> Explanati
 
 
 class _Explainer:
-    def __init__(self, config: Config, registry: Registry, question: Question) -> None:
+    def __init__(self, config: Config, registry: Registry, question: Question, declared: Declared) -> None:
         self.config = config
+        self.declared = declared
         self.registry = registry
         self.question = question
         self.found = Explanation(
@@ -71,10 +76,11 @@ class _Explainer:
         found, server = self.found, self.config.server
         address = self._listener()
         head = self.question.read_head(HttpLimits(server.max_head, server.max_uri, server.max_headers))
-        host = self._virtualhost(address)
+        written = self._virtualhost(address)
+        host = with_picks(written, self.declared)
         request = self._request(head, host, address)
         found.path = format_path(normalise(request.target)).decode()
-        policy = self._route(request, host)
+        policy = self._route(request, host, has_none=not written.nodes and not written.filters)
         if self._is_redirected(request, policy, host, address):
             return
         length = head.content_length
@@ -182,8 +188,9 @@ class _Explainer:
 
     # ------------------------------------------------------------ routes
 
-    def _route(self, request: Request, host: VirtualHostConfig) -> VirtualHostConfig:
-        """What serves it: the virtualhost, or a route's part of it. Raises ClientError as the server does."""
+    def _route(self, request: Request, host: VirtualHostConfig, has_none: bool) -> VirtualHostConfig:
+        """What serves it: the virtualhost, unless it has nothing that does, or a route's part of it. Raises
+        ClientError as the server does."""
         policy = host
         if host.routes:
             check_path(request)
@@ -192,7 +199,7 @@ class _Explainer:
             taken = self._choose(table, path, request)
             self.found.other_routes = len(host.routes) - len(self.found.routes)
             table.show_path(request, path, taken)
-            if taken is None and not host.nodes and not host.filters:
+            if taken is None and has_none:
                 raise no_route()
             if taken is not None:
                 policy, self.found.route = taken.config.policy, taken.config.name

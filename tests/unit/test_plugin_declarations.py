@@ -39,6 +39,12 @@ def test_what_is_declared_is_joined() -> None:
     }
     assert declared.by_key["customer"].picks == (Pick("filter", "policy", ("customer",)),)
     assert declared.inactive == {"other": "disabled"}
+    assert first.sections() == (
+        ("[plugin.policy]", ("file",)),
+        ("[plan.NAME]", ("rate",)),
+        ("[vhost.HOST]", ("customer",)),
+    )
+    assert second.sections() == (("[invoice.NAME]", ()),)
 
 
 def test_objects_of_all_three_kinds_get_the_keys_that_they_take() -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from blastbeat.plugin_listing import PluginInfo, format_plugins
+from blastbeat.plugin_listing import PluginInfo, format_plugins, plugins_as_data
 
 
 def test_everything_known_of_a_plugin_is_shown() -> None:
@@ -14,6 +14,7 @@ def test_everything_known_of_a_plugin_is_shown() -> None:
         hooks=("node_up", "register_selectors"),
         registered=(("selector", "round-robin"), ("selector", "other")),
         replaced=(("selector", "other", "sample"),),
+        declares=(("[plan.NAME]", ("rate", "token")), ("[bare.NAME]", ()), ("[vhost.HOST]", ("plan",))),
     )
     failed = PluginInfo("rules", "", "/etc/rules.py", "failed", "plugin 'rules': no")
     assert format_plugins([active, failed]).splitlines() == [
@@ -21,9 +22,17 @@ def test_everything_known_of_a_plugin_is_shown() -> None:
         "    hooks      node_up, register_selectors",
         "    registers  selector round-robin",
         "               selector other (replaced by sample)",
+        "    declares   [plan.NAME] rate, token",
+        "               [bare.NAME]",
+        "               [vhost.HOST] plan",
         "rules: failed (/etc/rules.py)",
         "    reason     plugin 'rules': no",
     ]
+
+
+def test_what_is_declared_for_programs() -> None:
+    plugin = PluginInfo("x", "", "", "active", declares=(("[plan.NAME]", ("rate",)),))
+    assert plugins_as_data([plugin])[0]["declares"] == [{"section": "[plan.NAME]", "keys": ["rate"]}]
 
 
 def test_no_plugins_no_text() -> None:

@@ -52,9 +52,18 @@ def test_a_broken_plugin_is_listed_and_explained(folder: Path, capsys: pytest.Ca
 def test_a_configuration_that_was_named_must_be_usable(
     folder: Path, capsys: pytest.CaptureFixture[str], name: str
 ) -> None:
-    (folder / "bad.toml").write_text("[blastbeat]\nfrobnicate = 1\n")
+    (folder / "bad.toml").write_text("[blastbeat]\nbind = 1\n[plugins]\nlaod = 1\n")
     assert main(["plugins", name]) == 78
     assert "error: " in capsys.readouterr().err
+
+
+def test_what_a_missing_plugin_would_declare_is_no_reason_to_list_nothing(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (folder / "x.toml").write_text(CONFIG + '[customer.acme]\nplan = "gold"\n')
+    assert main(["plugins", "x.toml"]) == 0
+    said = capsys.readouterr()
+    assert "limits: active" in said.out and not said.err
 
 
 def test_plugins_add_commands(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,7 +79,7 @@ def test_a_dry_run_as_json(server: FakeServer, config: Path, capsys: pytest.Capt
 def test_what_is_wrong_with_the_text_needs_no_server(
     server: FakeServer, config: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    config.write_text(TEXT + 'max-hops = "many"\nnonsense = 1\n')
+    config.write_text(TEXT + 'max-hops = "many"\nmax-body = "many"\n')
     assert main(["reload", str(config)]) == 78
     said = capsys.readouterr().err.splitlines()
     assert [

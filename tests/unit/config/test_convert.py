@@ -5,6 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from blastbeat.config.convert import convert
+from blastbeat.config.declared import Declared, HostKeys, TableKind
+from blastbeat.validators import several, text
 
 INI = """; the shop's server
 #   of 2012
@@ -96,3 +98,25 @@ def test_comments_hold_nothing_that_toml_forbids(tmp_path: Path) -> None:
     (tmp_path / "old.ini").write_text("; a\x01b\tü ;\n[blastbeat]\r\n;\nping-freq = 3\n")
     text, _ = convert(tmp_path / "old.ini")
     assert text == "# a b ü ;\n[blastbeat]\n#\nping-freq = 3\n"
+
+
+def test_what_plugins_declared_is_converted_as_text(tmp_path: Path) -> None:
+    declared = Declared(
+        {"plan": TableKind("plan", {"rate": text, "zones": several(text)}, "policy")},
+        (HostKeys({"customer": text}, (), "policy"),),
+    )
+    path = tmp_path / "a.ini"
+    path.write_text(
+        "[blastbeat]\nbind = 127.0.0.1:80\nzmq = ipc://x\ncustomer = rest ; all\n"
+        "; the cheap one\n[Plan:a b] ; see below\nRate = 5\nzones = x\nzones = y ; two\n"
+        "[blastbeat:a.test]\nnode = n\ncustomer = acme\n"
+    )
+    converted, problems = convert(path, lambda config: declared)
+
+    assert not problems
+    assert converted == (
+        '[blastbeat]\nbind = "127.0.0.1:80"\nzmq = "ipc://x"\ncustomer = "rest"  # all\n\n'
+        '# the cheap one\n[plan."a b"]  # see below\nrate = "5"\nzones = ["x", "y"]  # two\n\n'
+        '[vhost."a.test"]\nnode = "n"\ncustomer = "acme"\n'
+    )
+    assert convert(path)[0] == "" and len(convert(path)[1]) == 3

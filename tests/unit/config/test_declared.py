@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from blastbeat.config.declared import NOTHING, Declared, HostKeys, Pick, picks_of
-from blastbeat.config.model import Origin, PluginRef, VirtualHostConfig
+from dataclasses import replace
+
+from blastbeat.config.declared import NOTHING, Declared, HostKeys, Pick, picks_of, with_picks
+from blastbeat.config.model import Origin, PluginRef, RouteConfig, VirtualHostConfig
 from blastbeat.validators import text
 
 KEYS = HostKeys(
@@ -42,3 +44,14 @@ def test_one_key_of_several_is_enough_for_all_objects() -> None:
     found = list(picks_of(host(note="x"), DECLARED))
 
     assert [(key, ref.options) for key, _, ref in found] == [("note", {}), ("note", {"note": "x"})]
+
+
+def test_picks_stand_in_front_of_what_a_virtualhost_and_its_routes_list() -> None:
+    route = RouteConfig("/x", VirtualHostConfig("a", route="/x", filters=(PluginRef("answer"),)))
+    plain = replace(host(customer="acme"), filters=(PluginRef("headers"),), routes=(route,))
+    found = with_picks(plain, DECLARED)
+
+    assert [ref.name for ref in found.filters] == ["policy", "headers"]
+    assert [ref.name for ref in found.routes[0].policy.filters] == ["policy", "answer"]
+    assert [ref.name for ref in found.request_authenticators] == ["login"]
+    assert with_picks(host(), DECLARED) == host()

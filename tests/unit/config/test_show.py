@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from blastbeat.config.build import build
+from blastbeat.config.declared import Declared, HostKeys, TableKind
 from blastbeat.config.files import read_files
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.config.show import Shown, ShownSection, as_data, as_toml, show_config, written_value
+from blastbeat.validators import secret, several, text
 
 TEXT = """include = "more/*.toml"
 [blastbeat]
@@ -124,3 +126,62 @@ def test_a_number_without_a_unit_that_fits_is_told_as_it_is() -> None:
     option = VIRTUALHOST_KEYS["response-timeout"]
     assert written_value(option, 90.0) == "90s"
     assert written_value(option, 0.1 + 0.2) == 0.1 + 0.2
+
+
+DECLARED = Declared(
+    {"plan": TableKind("plan", {"rate": several(text), "token": secret(text)}, "policy")},
+    (HostKeys({"customer": text, "zones": text}, (), "policy"),),
+)
+DECLARING = """\
+[blastbeat]
+bind = "127.0.0.1:0"
+zmq = "ipc://x"
+customer = "rest"
+[plan."a b"]
+rate = ["1", "${RATE}"]
+token = "hidden"
+[plan.bare]
+[vhost."a.test"]
+node = "app"
+zones = "x"
+[vhost."a.test".route."/api"]
+"""
+
+
+def shown_with_plugins(folder: Path) -> list[ShownSection]:
+    path = folder / "x.toml"
+    path.write_text(DECLARING)
+    document = read_files(path, {"RATE": "2"})
+    built = build(document, str(path), {}, lambda config: DECLARED)
+    assert not built.problems
+    return show_config(built, document)
+
+
+def test_what_plugins_declared_is_shown_with_its_places(tmp_path: Path) -> None:
+    sections = {each.header: each for each in shown_with_plugins(tmp_path)}
+    server, host = (
+        {each.key: each for each in sections[name].keys} for name in ("blastbeat", 'vhost."a.test"')
+    )
+
+    assert server["customer"] == Shown("customer", "rest", "x.toml:4")
+    assert server["zones"] == Shown("zones", None, "default", "none (plugin policy)")
+    assert host["customer"] == Shown("customer", "rest", "x.toml:4")
+    assert host["zones"] == Shown("zones", "x", "x.toml:11")
+    assert sections['plan."a b"'].keys == (
+        Shown("rate", ["1", "2"], "x.toml:6, ${RATE}"),
+        Shown("token", None, "x.toml:7", "a secret and not shown"),
+    )
+    assert [each.unset for each in sections["plan.bare"].keys] == ["none (plugin policy)"] * 2
+    assert "customer" not in {each.key for each in sections['vhost."a.test".route."/api"'].keys}
+
+
+def test_what_plugins_declared_can_be_read_again(tmp_path: Path) -> None:
+    text = as_toml(shown_with_plugins(tmp_path))
+    again = tmp_path / "again.toml"
+    again.write_text(text)
+    built = build(read_files(again, {}), str(again), {}, lambda config: DECLARED)
+
+    assert not built.problems
+    assert built.config.virtualhosts[0].plugin_keys == {"customer": "rest", "zones": "x"}
+    assert built.config.tables[0].written == {"rate": ["1", "2"]}
+    assert "hidden" not in text and "# token is a secret and not shown  # x.toml:7" in text

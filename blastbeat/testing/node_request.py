@@ -10,8 +10,10 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Final
 
 from blastbeat.node.head import as_bytes, format_head
-from blastbeat.node.request import Request as Head
-from blastbeat.node.request import parse_headers, parse_uwsgi
+from blastbeat.node.request import Request, parse_headers, parse_uwsgi
+
+Head = Request
+"""A request head, taken apart."""
 
 ReadHead = Callable[[bytes], Head]
 """Reads a request head of one message type. May raise anything for what it can't read."""

@@ -33,6 +33,10 @@ def write(folder: Path, *lines: str) -> Path:
 
 
 def make(path: Path, **options: Any) -> Any:
+    return load({"file": str(path), **options})
+
+
+def load(options: dict[str, Any]) -> Any:
     return make_registered(
-        blastbeat_auth_basic, "request-authenticator", "auth-basic", {"file": str(path), **options}
+        blastbeat_auth_basic, "request-authenticator", "auth-basic", options, plugin_name="auth-basic"
     )

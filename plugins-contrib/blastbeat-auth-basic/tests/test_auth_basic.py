@@ -9,7 +9,7 @@ from typing import Any
 import anyio
 import pytest
 
-from auth_basic_case import ANNA, BERT, CARL, field, make, request, write
+from auth_basic_case import ANNA, BERT, CARL, field, load, make, request, write
 from blastbeat.errors import ConfigError
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
@@ -163,7 +163,4 @@ def test_bad_options_are_explained(users: Path, options: dict[str, str], fault: 
 
 def test_a_file_must_be_named() -> None:
     with pytest.raises(ConfigError, match="say file=NAME"):
-        import blastbeat_auth_basic
-        from blastbeat.testing import make_registered
-
-        make_registered(blastbeat_auth_basic, "request-authenticator", "auth-basic")
+        load({})

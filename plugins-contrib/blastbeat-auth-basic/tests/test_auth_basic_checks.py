@@ -114,6 +114,20 @@ def test_the_same_question_is_asked_once(gate: Gate) -> None:
     run(main)
 
 
+def test_and_counts_as_one_failure(gate: Gate) -> None:
+    async def main() -> None:
+        failures = Buckets(rate=1, ahead=2.0, limit=10)
+        checks = Checks(threads=1, waiting=100, remember=60, remembered=9, failures=failures)
+        async with anyio.create_task_group() as tasks:
+            for _ in range(6):
+                tasks.start_soon(checks.check, b"wrong", HASH, b"c", 0)
+            await anyio.wait_all_tasks_blocked()
+            gate.opened.set()
+        assert failures.wait(b"c", 0) == 0 and failures.wait(b"c", -1.5) > 0
+
+    run(main)
+
+
 def test_who_is_given_up_takes_nobody_along(gate: Gate) -> None:
     """The first one waits for a thread and leaves; those who waited for its verdict ask themselves."""
 

@@ -33,7 +33,7 @@ def serve(blastbeat_server: Start, users: Path) -> Start:
     def start(**options: Any) -> Any:
         authenticator = {"name": "auth-basic", "file": str(users), **options}
         vhosts = {"*": {"request-authenticators": [authenticator]}}
-        return blastbeat_server(plugins=[blastbeat_auth_basic], toml={"vhost": vhosts})
+        return blastbeat_server(plugins={"auth-basic": blastbeat_auth_basic}, toml={"vhost": vhosts})
 
     return start
 
@@ -53,6 +53,7 @@ def test_the_node_gets_what_the_right_password_lets_in(
     assert [request.headers["x-remote-user"] for request in node.requests] == ["anna", "b\u00c3\u00a9rt"]
     assert not any("authorization" in request.headers for request in node.requests)
     views = server.wait_exchanges(4)
+    assert server.counters["auth-basic.refused"] == 2
     assert [(view.status, view.user) for view in views] == [
         (401, b""),
         (401, b""),
@@ -96,6 +97,7 @@ def test_a_slow_check_stops_nobody(
     assert known.get("/", say("anna", "sesame")).status == 200
     refused = full.get("/", say("anna", "third guess"))
     assert refused.status == 429 and refused["Retry-After"] == "1"
+    assert server.counters["auth-basic.limited"] == 1
     gone.close()
     server.wait_exchanges(4)
     go_on.set()

@@ -81,7 +81,9 @@ def key_file(folder: Path, key: Any = None) -> str:
 
 
 def make(**options: Any) -> Any:
-    return make_registered(blastbeat_auth_jwt, "request-authenticator", "auth-jwt", options)
+    return make_registered(
+        blastbeat_auth_jwt, "request-authenticator", "auth-jwt", options, plugin_name="auth-jwt"
+    )
 
 
 class Issuer:

@@ -20,7 +20,7 @@ def serve(blastbeat_server: Start) -> Start:
     def start(**options: Any) -> Any:
         authenticator = {"name": "auth-jwt", **options}
         vhosts = {"*": {"request-authenticators": [authenticator]}}
-        return blastbeat_server(plugins=[blastbeat_auth_jwt], toml={"vhost": vhosts})
+        return blastbeat_server(plugins={"auth-jwt": blastbeat_auth_jwt}, toml={"vhost": vhosts})
 
     return start
 
@@ -75,12 +75,14 @@ def test_websockets(serve: Start, tmp_path: Path, blastbeat_node: Start, blastbe
 def test_without_keys_nobody_gets_in(
     serve: Start, issuer: Issuer, blastbeat_node: Start, blastbeat_client: Start
 ) -> None:
-    serve(**{"jwks-url": issuer.url})
+    server = serve(**{"jwks-url": issuer.url})
     blastbeat_node()
     client = blastbeat_client()
     issuer.answer = (500, b"")
+    assert client.get("/").status == 401
     down = client.get("/", say(token(header={"kid": "a"})))
     assert down.status == 503 and "Retry-After" in down
+    assert server.counters["auth-jwt.refused"] == server.counters["auth-jwt.without-keys"] == 1
 
 
 def test_keys_at_a_url_are_fetched_when_the_first_token_comes(

@@ -10,9 +10,9 @@ import os
 from blastbeat import hookimpl
 from blastbeat.buckets import Buckets
 from blastbeat.errors import ConfigError, Problem
-from blastbeat.interfaces import Options, Register, RegisterCommand
+from blastbeat.interfaces import Options, Register, RegisterCommand, RegisterCounter
 from blastbeat.validators import FileContent, choice, frequency, several, time, told_fields, whole, words
-from blastbeat_auth_basic.authenticator import BasicAuthenticator
+from blastbeat_auth_basic.authenticator import COUNTERS, BasicAuthenticator
 from blastbeat_auth_basic.checks import Checks
 from blastbeat_auth_basic.command import make_line
 from blastbeat_auth_basic.credentials import realm
@@ -66,6 +66,12 @@ def _make(options: Options) -> BasicAuthenticator:
 def _failures(options: Options) -> Buckets:
     per_second = options.get("failures", 0.5)
     return Buckets(per_second, options.get("failure-burst", 10) / per_second, options.get("clients", 10_000))
+
+
+@hookimpl
+def blastbeat_register_counters(register: RegisterCounter) -> None:
+    for name, meaning in COUNTERS.items():
+        register(name, meaning)
 
 
 @hookimpl

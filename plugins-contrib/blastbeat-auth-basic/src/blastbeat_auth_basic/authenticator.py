@@ -19,6 +19,11 @@ from blastbeat_auth_basic.checks import Busy, Checks
 from blastbeat_auth_basic.credentials import Credentials, Malformed, challenge, parse_credentials
 from blastbeat_auth_basic.users import RECHECK, UserFiles
 
+COUNTERS = {
+    "auth-basic.refused": "requests without the right name and password",
+    "auth-basic.limited": "requests whose password was not checked: too many wrong ones, or too many at once",
+}
+
 
 class BasicAuthenticator:
     """Lets in who is in `files` (and among `users`, where these are named) with the right password."""
@@ -45,16 +50,17 @@ class BasicAuthenticator:
         try:
             credentials = parse_credentials(view.request.headers)
         except Malformed as error:
-            return self._refuse(str(error))
+            return self._refuse(view, str(error))
         if credentials is None:
-            return self._refuse("no name and password")
+            return self._refuse(view, "no name and password")
         await self._refresh(view.now())
         try:
             is_right = await self._is_right(credentials, view)
         except Busy as busy:
+            view.count("auth-basic.limited")
             return _too_busy(busy)
         if not is_right:
-            return self._refuse("wrong name or password")
+            return self._refuse(view, "wrong name or password")
         if self._users and credentials.user not in self._users:
             return Answer(403, detail="this user is not allowed here")
         return self._allow(credentials.user)
@@ -77,7 +83,8 @@ class BasicAuthenticator:
             self._looked_at = now
             await anyio.to_thread.run_sync(self._files.refresh)
 
-    def _refuse(self, detail: str) -> Answer:
+    def _refuse(self, view: RequestView, detail: str) -> Answer:
+        view.count("auth-basic.refused")
         return Answer(401, headers=self._challenge, detail=detail)
 
 

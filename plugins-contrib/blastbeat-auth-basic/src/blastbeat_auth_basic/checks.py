@@ -71,14 +71,11 @@ class Checks:
         self._refuse_too_many(client, now)
         self._asking[client] += 1
         try:
-            verdict = await self._check(key, password, hashed, now)
+            return await self._check(key, password, hashed, client, now)
         finally:
             self._asking[client] -= 1
             if not self._asking[client]:
                 del self._asking[client]
-        if not verdict and self._failures is not None:
-            self._failures.charge(client, 1, now)
-        return verdict
 
     def _refuse_too_many(self, client: bytes, now: float) -> None:
         if self._failures is not None and (wait := self._failures.wait(client, now)):
@@ -88,8 +85,9 @@ class Checks:
         if self._asking.get(client, 0) >= self._most_of_client:
             raise Busy("too many passwords of this client wait to be checked", client=True)
 
-    async def _check(self, key: bytes, password: bytes, hashed: bytes, now: float) -> bool:
-        """Browsers ask for many things at once with the same password: one check is enough for all."""
+    async def _check(self, key: bytes, password: bytes, hashed: bytes, client: bytes, now: float) -> bool:
+        """Browsers ask for many things at once with the same password: one check is enough for all, and one
+        failure if it is wrong."""
         while (running := self._running.get(key)) is not None:
             await running.done.wait()
             if running.verdict is not None:
@@ -104,6 +102,8 @@ class Checks:
             running.done.set()
         if running.verdict:
             self._keep(key, now)
+        elif self._failures is not None:
+            self._failures.charge(client, 1, now)
         return running.verdict
 
     def _digest(self, password: bytes, hashed: bytes) -> bytes:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from blastbeat import hookimpl
 from blastbeat.errors import ConfigError, Problem
-from blastbeat.interfaces import Options, Register, Validator
+from blastbeat.interfaces import Options, Register, RegisterCounter, Validator
 from blastbeat.validators import FileContent, choice, flag, several, size, text, time, words
-from blastbeat_auth_jwt.authenticator import Policy, TokenAuthenticator
+from blastbeat_auth_jwt.authenticator import COUNTERS, Policy, TokenAuthenticator
 from blastbeat_auth_jwt.claims import claim_name, claim_names, conditions, headers, quotable, variables
 from blastbeat_auth_jwt.sources import MAX_FILE_SIZE, algorithms, choose_algorithms, key_url, make_source
 from blastbeat_auth_jwt.tokens import sources
@@ -79,6 +79,12 @@ def _make(options: Options) -> TokenAuthenticator:
         is_optional=options.get("optional", False),
     )
     return TokenAuthenticator(source, rules, policy)
+
+
+@hookimpl
+def blastbeat_register_counters(register: RegisterCounter) -> None:
+    for name, meaning in COUNTERS.items():
+        register(name, meaning)
 
 
 @hookimpl

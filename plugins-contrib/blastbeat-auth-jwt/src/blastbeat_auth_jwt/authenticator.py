@@ -33,6 +33,12 @@ class Policy:
     is_optional: bool = False
 
 
+COUNTERS = {
+    "auth-jwt.refused": "requests without a token that is taken",
+    "auth-jwt.without-keys": "requests refused because there were no keys to check tokens with",
+}
+
+
 class TokenAuthenticator:
     """Lets in who has a token that `rules` and `policy` take, signed with one of `keys`."""
 
@@ -43,6 +49,12 @@ class TokenAuthenticator:
         self._removed = tuple(removed if policy.keeps_authorization else [*removed, b"authorization"])
 
     async def authenticate(self, view: RequestView) -> Allow | Answer:
+        verdict = await self._authenticate(view)
+        if isinstance(verdict, Answer):
+            view.count("auth-jwt.without-keys" if verdict.status == 503 else "auth-jwt.refused")
+        return verdict
+
+    async def _authenticate(self, view: RequestView) -> Allow | Answer:
         policy = self._policy
         try:
             token = find_token(view.request, policy.places, policy.max_token)

@@ -83,8 +83,8 @@ class PluginManager:
 
     `load` and `disabled` are names of plugins: `load` chooses among installed distributions (``"*"``: all),
     `disabled` removes any plugin, built-ins too; `files` are Python files. `options` holds the tables
-    `[plugin.<name>]`. `plugins` are further ones, made by the caller; `discover` finds the entry points of
-    installed distributions. `specs` has the hook specifications.
+    `[plugin.<name>]`, whose relative file names start at `folder`. `plugins` are further ones, made by the
+    caller; `discover` finds the entry points of installed distributions. `specs` has the hook specifications.
     """
 
     def __init__(
@@ -94,22 +94,20 @@ class PluginManager:
         disabled: Sequence[str] = (),
         files: Sequence[Path] = (),
         options: Mapping[str, Options] | None = None,
+        folder: str = "",
         plugins: Sequence[object] = (),
         discover: Callable[[], Iterable[EntryPoint]] | None = None,
         specs: Any = hookspecs,
     ) -> None:
         self._load, self._disabled, self._files = tuple(load), tuple(disabled), tuple(files)
-        self._options = dict(options or {})
+        self._options, self._folder = dict(options or {}), folder
         self._given, self._discover = tuple(plugins), discover
         self._plugins: dict[str, _Plugin] = {}
         self._registry = Registry()
         self._pluggy = pluggy.PluginManager(hookspecs.PROJECT)
         self._pluggy.add_hookspecs(specs)
-        self._arguments = {
-            name: arguments_of(hook)
-            for name, hook in vars(specs).items()
-            if name.startswith(hookspecs.PREFIX)
-        }
+        hooks = [name for name in vars(specs) if name.startswith(hookspecs.PREFIX)]
+        self._arguments = {name: arguments_of(getattr(specs, name)) for name in hooks}
         self.failures = FailureLog()
         self._failure: PluginError | ConfigError | None = None
 
@@ -124,6 +122,7 @@ class PluginManager:
             disabled=(*server.plugins_disabled, *(("access-log",) if server.access_log == "off" else ())),
             files=[folder / name for name in server.plugins_files],
             options=config.plugin_options,
+            folder=str(folder),
             plugins=plugins,
         )
 
@@ -257,7 +256,7 @@ class PluginManager:
         self._call(plugin, hookspecs.PREFIX + "register_options", found)
         found.refuse_taken(other.declarations for other in self._plugins.values())
         keys, receive = found.own or ({}, None)
-        validated, problems = validate_options(self._options.get(name, {}), keys)
+        validated, problems = validate_options(self._options.get(name, {}), keys, self._folder)
         if problems:
             raise ConfigError([replace(problem, section=f"plugin.{name}") for problem in problems])
         if receive is not None:

@@ -15,6 +15,7 @@ from blastbeat.arguments import COMMANDS, build_parser
 from blastbeat.config.options import PLUGINS_KEYS, ROUTE_KEYS, SERVER_KEYS, VIRTUALHOST_KEYS
 from blastbeat.counters import COUNTERS
 from blastbeat.plugin_manager import PluginManager
+from tests.helpers.contrib import distributions
 from tests.helpers.source_tree import ROOT, parse, source_modules
 
 REFERENCE = ROOT / "docs" / "reference"
@@ -168,7 +169,8 @@ def test_commands_that_pages_show_exist(page: Path) -> None:
     for target in re.findall(r"^(?:\$ )?make ([a-z]+)\b", code, re.MULTILINE):
         assert target in targets(), f"make {target}"
     for argument in re.findall(r"^(?:\$ )?blastbeat ([^\s`]+)", code, re.MULTILINE):
-        known = argument in COMMANDS or argument.startswith(("-", "<"))
+        of_plugins = {name for each in distributions() for name in each.entry_points}
+        known = argument in COMMANDS or argument in of_plugins or argument.startswith(("-", "<"))
         assert known or argument.endswith((".ini", ".toml")) or argument.isupper(), f"blastbeat {argument}"
 
 

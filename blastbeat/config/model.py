@@ -135,9 +135,9 @@ class VirtualHostConfig:
 
 @dataclass(frozen=True, slots=True)
 class RouteConfig:
-    """A part of a virtualhost that is served otherwise: what it asks of a request, and its `policy`.
+    """A part of a virtualhost that is served otherwise: what it asks of a request, and its policy.
 
-    `policy` is a virtualhost's configuration in full: what the route says itself, and what it inherits.
+    The policy is a virtualhost's configuration in full: what the route says itself, and what it inherits.
     """
 
     name: str  # as written: "/api", "canary"

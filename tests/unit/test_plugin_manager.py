@@ -14,11 +14,12 @@ import pytest
 from blastbeat import hookimpl
 from blastbeat.config.model import Config, PluginRef, ServerConfig
 from blastbeat.errors import ConfigError, PluginError
-from blastbeat.interfaces import Register, RegisterCounter, ServerView
+from blastbeat.interfaces import Options, Register, RegisterCounter, RegisterOptions, ServerView
 from blastbeat.plugin_listing import PluginInfo
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.plugin_sources import Named
 from blastbeat.plugins.round_robin import RoundRobin
+from blastbeat.validators import FileContent
 
 
 class Shop:
@@ -152,6 +153,20 @@ def test_a_plugin_not_chosen_is_not_even_imported(shop: Shop) -> None:
 def test_any_built_in_can_be_disabled(shop: Shop) -> None:
     manager = loaded(shop.manager(disabled=("round-robin",)))
     assert "round-robin" not in manager.build_registry().names("selector")
+
+
+def test_files_in_the_table_of_a_plugin_start_at_the_folder_of_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "page.html").write_bytes(b"")
+    received: list[Options] = []
+
+    class Plugin:
+        @hookimpl
+        def blastbeat_register_options(self, register: RegisterOptions) -> None:
+            register({"page": FileContent(10)}, received.append)
+
+    config = Config(file=str(tmp_path / "blastbeat.toml"), plugin_options={"Plugin": {"page": "page.html"}})
+    loaded(PluginManager.for_config(config, plugins=[Plugin()]))
+    assert received == [{"page": str(tmp_path / "page.html")}]
 
 
 def test_the_configuration_decides(tmp_path: Path) -> None:

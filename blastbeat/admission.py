@@ -1,25 +1,24 @@
 """Everything between a request head and a node: virtualhost, limits, filters, request authenticators.
 
-Each step may end the request with an answer; what passes them all is placed by the dispatcher. Only here
-anything is awaited on behalf of a request, and only where a virtualhost has request authenticators: the
-request then waits in the stream's `ADMITTING` phase.
+Each step may end the request with an answer; what passes them all is placed by the dispatcher. Where a
+virtualhost has request authenticators the request waits for them, in a task of its own (`authenticating`).
 """
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from blastbeat import max_forwards
+from blastbeat.answering import give_answer
+from blastbeat.authenticating import Authenticating
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason
 from blastbeat.exchange import Exchange
-from blastbeat.filtering import FilterFailed, ask_filters, checked_answer
+from blastbeat.filtering import FilterFailed, ask_filters
 from blastbeat.forwarding import build_request
-from blastbeat.interfaces import Allow, Answer, RequestAuthenticator, RequestView
-from blastbeat.request_changes import allowed
+from blastbeat.interfaces import RequestView
 from blastbeat.routing import guard_path, route_request
 from blastbeat.secure_access import check_server_name
 from blastbeat.session import Session
@@ -31,10 +30,6 @@ from blastbeat.virtualhost import VirtualHost
 if TYPE_CHECKING:
     from blastbeat.dispatcher import Dispatcher
     from blastbeat.stream import Stream
-
-log = logging.getLogger(__name__)
-
-DENIED = Answer(403)
 
 Spawn = Callable[[Coroutine[Any, Any, None]], Callable[[], None]]
 """Runs a coroutine in the server's task group, and returns what cancels it."""
@@ -56,6 +51,7 @@ class Admission:
         self._dispatcher = dispatcher
         self._spawn = spawn
         self._make_request_id = make_request_id
+        self.authenticating = Authenticating(dispatcher, self.settle)
         self._count = dispatcher.counters.add
 
     def admit(self, stream: Stream, exchange: Exchange) -> None:
@@ -79,7 +75,7 @@ class Admission:
             if virtualhost.access_rule is not None:
                 answer = virtualhost.access_rule.check_scheme(exchange.request, stream.client.facts)
                 if answer is not None:
-                    _give(stream, virtualhost, answer, self)
+                    give_answer(stream, virtualhost, answer, self)
                     return
             self._check_size(exchange, virtualhost)
             if exchange.head.method in max_forwards.METHODS:
@@ -141,48 +137,12 @@ class Admission:
             stream.fail(500, CloseReason.PLUGIN_ERROR, "a filter failed")
             return
         if answer is not None:
-            _give(stream, virtualhost, answer, exchange.filtered[-1])
+            give_answer(stream, virtualhost, answer, exchange.filtered[-1])
             return
         if virtualhost.request_authenticators:
-            exchange.cancel = self._spawn(self._authenticate(stream, exchange, view, virtualhost))
+            exchange.cancel = self._spawn(self.authenticating.ask(stream, exchange, view, virtualhost))
         else:
             self.settle(stream, exchange)
-
-    async def _authenticate(
-        self, stream: Stream, exchange: Exchange, view: RequestView, virtualhost: VirtualHost
-    ) -> None:
-        try:
-            await self._ask_all(stream, exchange, view, virtualhost)
-        except Exception:  # nobody awaits this: the client must not wait for an answer until its timeout
-            log.exception("a request broke while it was looked at", extra=exchange.log_fields())
-            if stream.exchange is exchange:
-                stream.fail(500, CloseReason.PLUGIN_ERROR, "an error in the server, see its log")
-        self._dispatcher.flush()
-
-    async def _ask_all(
-        self, stream: Stream, exchange: Exchange, view: RequestView, virtualhost: VirtualHost
-    ) -> None:
-        for each in virtualhost.request_authenticators:
-            refusal = await self._ask(each, view, exchange)
-            if stream.exchange is not exchange:
-                return  # the client did not wait
-            if refusal is not None:
-                _give(stream, virtualhost, refusal, each)
-                return
-        exchange.request = view.request
-        self.settle(stream, exchange)
-
-    async def _ask(self, each: RequestAuthenticator, view: RequestView, exchange: Exchange) -> Answer | None:
-        """None where it agrees; what it says of the client is then in the view. A broken one denies."""
-        try:
-            verdict = await each.authenticate(view)
-            if isinstance(verdict, Allow):
-                view.request = allowed(view.request, verdict)
-                return None
-            return checked_answer(verdict)
-        except Exception:
-            log.exception("authenticator %r failed", each, extra=exchange.log_fields())
-            return DENIED
 
     # ------------------------------------------------------------ on to a node
 
@@ -203,10 +163,3 @@ class Admission:
 def _waits_for_anybody(session: Session) -> bool:
     """Its instance may come back within its grace, or not: the next request rather waits for any."""
     return session.instance.unreachable_since is not None and session.virtualhost.held is not None
-
-
-def _give(stream: Stream, virtualhost: VirtualHost, answer: Answer, who: object) -> None:
-    """What a filter or an authenticator answers."""
-    if answer.limit:
-        virtualhost.tally.hit(answer.limit)
-    stream.answer(answer, answer.reason, answer.detail or type(who).__name__)

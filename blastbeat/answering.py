@@ -14,6 +14,7 @@ from blastbeat.filtering import begin_response
 from blastbeat.interfaces import Answer
 from blastbeat.own_answers import answer_error, answer_for_plugin, find_page
 from blastbeat.progress import Phase
+from blastbeat.virtualhost import VirtualHost
 
 if TYPE_CHECKING:
     from blastbeat.dispatcher import Dispatcher
@@ -39,6 +40,13 @@ def send_refusal(
     stopping = dispatcher.is_stopping
     answered = answer_error(exchange, error.status, error.reason, stopping, page, error.headers)
     _send(stream, exchange, *answered, reason, error.reason)
+
+
+def give_answer(stream: Stream, virtualhost: VirtualHost, answer: Answer, who: object) -> None:
+    """What a filter or an authenticator answers, counted where it hit a limit."""
+    if answer.limit:
+        virtualhost.tally.hit(answer.limit)
+    stream.answer(answer, answer.reason, answer.detail or type(who).__name__)
 
 
 def send_answer(

@@ -118,7 +118,7 @@ def blastbeat_register_request_authenticators(register: Register) -> None:
 
     Called: once per start. The factory is called once per virtualhost or route that uses the name and
     returns a `RequestAuthenticator`, the only object of a plugin that may await; a route that names none of
-    its own has its virtualhost's.
+    its own has its virtualhost's. Its `aclose`, where it has one, is awaited when nobody asks it any more.
     Failure: an exception at start keeps the server from starting. Later, one that raises has denied.
     """
 

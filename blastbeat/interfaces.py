@@ -44,6 +44,7 @@ __all__ = [
     "Answer",
     "ClientSide",
     "Clock",
+    "Closable",
     "ConfigView",
     "ConnectionView",
     "Driver",
@@ -232,6 +233,18 @@ class RequestAuthenticator(Protocol):
     """Looks at a request before it is forwarded. Always async; raising means denied."""
 
     async def authenticate(self, view: RequestView) -> Allow | Answer: ...
+
+
+@runtime_checkable
+class Closable(Protocol):
+    """What a request authenticator may have besides."""
+
+    async def aclose(self) -> None:
+        """Awaited once, in the server's event loop, when nobody will ask it again: the last virtualhost that
+        has it is gone by a reload, and the last request it looks at has gone on (within 60 s); the server
+        stops; the configuration it was made for was not taken over, so perhaps without a question before. The
+        place to close what it opened. It may take 5 s; what it raises is logged."""
+        ...
 
 
 Pace: TypeAlias = Callable[[int], float]

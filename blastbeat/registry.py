@@ -155,6 +155,9 @@ def _find_breach(kind: str, made: object) -> str:
     is_async = [method for method in present if inspect.iscoroutinefunction(getattr(made, method))]
     if kind == "request-authenticator" and not is_async:
         return "has an authenticate() that is not `async def`"
+    close = getattr(made, "aclose", None) if kind == "request-authenticator" else None
+    if close is not None and not inspect.iscoroutinefunction(close):
+        return "has an aclose() that is not `async def`"
     if kind != "request-authenticator" and is_async:
         return f"has an `async def {is_async[0]}`; only request authenticators may await"
     return ""

@@ -109,12 +109,21 @@ class Drafter:
             draft.difference = replace(difference, certificates=draft.tls.renewed(self._tls()))
         except ConfigError as error:
             found += error.problems
-        await spread(self._build(draft, found))
-        if found:
-            raise ConfigError(list(dict.fromkeys(found)))
-        await spread(self._fill_hosts(draft, former))
+        try:
+            await spread(self._build(draft, found))
+            if found:
+                raise ConfigError(list(dict.fromkeys(found)))
+            await spread(self._fill_hosts(draft, former))
+        except BaseException:
+            self.discard(draft)
+            raise
         draft.problems = [*problems, *map(_stays_bound, draft.rebinding.stay_bound)]
         return draft
+
+    def discard(self, draft: Draft) -> None:
+        """It was made in vain: what its virtualhosts hold is let go."""
+        assert self._server.wiring is not None
+        self._server.wiring.retirement.retire(draft.fresh, self._running())
 
     def _driver(self, running: Config, config: Config) -> tuple[DriverFactory, str]:
         wiring = self._server.wiring

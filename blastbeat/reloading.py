@@ -113,6 +113,7 @@ class Reloader:
         async with self._lock:
             with undisturbed():
                 draft = await self.drafter.draft(config, self._former)
+            self.drafter.discard(draft)
             return Reload(draft.difference, draft.problems, self._server.generation)
 
     async def answer(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
@@ -153,7 +154,11 @@ class Reloader:
         try:
             with undisturbed():
                 draft = await self.drafter.draft(config, self._former)
-                await self._put_into_force(draft)
+                try:
+                    await self._put_into_force(draft)
+                except BaseException:
+                    self.drafter.discard(draft)
+                    raise
             return draft
         except BlastBeatError:
             raise
@@ -280,6 +285,7 @@ class Reloader:
             if session.virtualhost in gone and not session.is_closed:
                 session.owner.drop_idle_session(CloseReason.OTHER_VIRTUALHOST)
             yield
+        self._wiring().retirement.retire(draft.old, dispatcher.virtualhosts)
         dispatcher.flush()
 
 

@@ -182,6 +182,7 @@ class Server:
             wiring.timers.close()
             self.bindings.close()
             self.control.close()
+            await wiring.retirement.close_all(wiring.dispatcher.virtualhosts)
             await self.monitoring.close()
             self.passed.close()
             self.notifier.close()

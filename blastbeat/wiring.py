@@ -23,6 +23,7 @@ from blastbeat.forwarding import TrustedProxies
 from blastbeat.interfaces import Clock, DriverFactory, HttpLimits, WebSocketDriverFactory
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.pages import PageTable
+from blastbeat.retirement import Retirement
 from blastbeat.sessions import Sessions
 from blastbeat.transport.clock import DateField
 from blastbeat.transport.context import ConnectionContext
@@ -73,6 +74,7 @@ class Wiring:
         self.admission = self.dispatcher.admission = Admission(
             parts.hosts, self.sessions, self.dispatcher, self.spawn, randomness.hex_id
         )
+        self.retirement = Retirement(self.admission.authenticating, tasks)
         self.dispatcher.virtualhosts = parts.virtualhosts
         self.dispatcher.pages = parts.pages.of(config.defaults)
         for router in parts.routers.values():

@@ -16,6 +16,7 @@ from blastbeat.events import CloseReason, ResponseHead
 from blastbeat.interfaces import (
     Allow,
     Answer,
+    Closable,
     Encoder,
     ExpectsNodes,
     Filter,
@@ -187,6 +188,13 @@ class RequestAuthenticatorContract:
                 assert isinstance(verdict, Allow), f"{verdict!r} is neither Allow nor Answer"
                 allowed(request, verdict)
 
+    def test_it_closes_asked_or_not(self) -> None:
+        """Where it has `aclose`: a server may stop, or drop it, before the first request."""
+        for views in ((), (*self.allowed, *self.denied)):
+            authenticator = self.new_authenticator()
+            if isinstance(authenticator, Closable):
+                anyio.run(_ask_and_close, authenticator, views)
+
     def judge(self, view: RequestView) -> Allow | Answer:
         """The verdict of a new authenticator; the request must be left as it was."""
         before = copy.deepcopy(view.request)
@@ -243,6 +251,12 @@ class FilterContract:
 
 
 # ---------------------------------------------------------------- what the contracts ask
+
+
+async def _ask_and_close(authenticator: Any, views: Sequence[RequestView]) -> None:
+    for view in views:
+        await authenticator.authenticate(view)
+    assert await authenticator.aclose() is None
 
 
 def check_decision(decision: object) -> None:

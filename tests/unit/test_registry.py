@@ -208,6 +208,12 @@ class PlainFilter(Filter):
     def __init__(self, options: Options) -> None: ...
 
 
+class ClosesAtOnce(Nothing):
+    async def authenticate(self, view: Any) -> Any: ...
+
+    def aclose(self) -> None: ...
+
+
 class AsyncAuthenticator(Nothing):
     async def authenticate(self, view: Any) -> Any: ...
 
@@ -226,6 +232,7 @@ class Decoder(Nothing):
         ("node-authenticator", Nothing, r"without authenticate\(\)"),
         ("node-authenticator", AsyncAuthenticator, "has an `async def authenticate`"),
         ("request-authenticator", SyncAuthenticator, "not `async def`"),
+        ("request-authenticator", ClosesAtOnce, r"has an aclose\(\) that is not `async def`"),
         ("selector", AsyncSelector, "has an `async def select`"),
     ],
 )

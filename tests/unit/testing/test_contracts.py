@@ -46,8 +46,14 @@ class GoodNodeAuthenticator:
 
 
 class GoodRequestAuthenticator:
+    is_closed = False
+
+    async def aclose(self) -> None:
+        self.is_closed = True
+
     async def authenticate(self, view: Any) -> Any:
         told = Allow(headers=[(b"X-User", b"good")])
+        assert not self.is_closed
         return told if view.request.header(b"x-good") else Answer(403, b"", [(b"X-Why", b"no")])
 
 
@@ -166,6 +172,7 @@ def sorts_the_candidates(self: object, candidates: Any, request: Any) -> Any:
         (GoodRequestAuthenticator, "authenticate", answers_100),
         (GoodRequestAuthenticator, "authenticate", breaks_the_head),
         (GoodRequestAuthenticator, "authenticate", changes_the_request),
+        (GoodRequestAuthenticator, "aclose", returns(None)),
         (GoodFilter, "on_request", returns("no")),
         (GoodFilter, "on_request", returns(Answer(99))),
         (GoodFilter, "on_response", returns(None)),

@@ -69,8 +69,8 @@ def try_distribution(source: Path, place: Path, blastbeat: Path) -> None:
     [wheel] = (place / "wheels").glob(f"{source.name.replace('-', '_')}-*.whl")
     environment.install(f"{source.name}[test] @ {wheel.as_uri()}")
     alone = place / source.name / "alone"
-    shutil.copytree(source / "tests", alone / "tests")
-    shutil.copy(source / "pyproject.toml", alone)
+    # Without its source: what is tested is what was installed.
+    shutil.copytree(source, alone, ignore=shutil.ignore_patterns("src", ".*", "__pycache__"))
     [plugin] = tomllib.loads((source / "pyproject.toml").read_text())["project"]["entry-points"]["blastbeat"]
     listed = environment.output("blastbeat", "plugins", cwd=alone)
     if f"{plugin}: active ({source.name} " not in listed:

@@ -75,9 +75,10 @@ def test_it_is_found_by_its_entry_point_alone(installed: Installed) -> None:
 
 
 def test_its_tests_pass_there(installed: Installed) -> None:
-    folder = installed.folder / "tests-alone"
-    shutil.copytree(installed.distribution.folder / "tests", folder / "tests")
-    shutil.copy(installed.distribution.folder / "pyproject.toml", folder)
+    with tarfile.open(installed.sdist) as sdist:
+        sdist.extractall(installed.folder, filter="data")
+    folder = installed.folder / installed.sdist.name.removesuffix(".tar.gz")
+    shutil.rmtree(folder / "src")  # what is tested is what was installed
     printed = installed.environment.run("pytest", "-q", "-x", "-p", "no:cacheprovider", cwd=folder)
     assert " passed" in printed and "skipped" not in printed
 
@@ -103,6 +104,10 @@ def ask(client: RawClient, method: str = "GET") -> int:
 
 def refuses_strangers(node: ScriptedNode, client: RawClient) -> None:
     assert ask(client) == 401
+
+
+def fails_closed(node: ScriptedNode, client: RawClient) -> None:
+    assert ask(client) == 503
 
 
 def refuses_methods(node: ScriptedNode, client: RawClient) -> None:
@@ -132,6 +137,11 @@ CASES = {
         refuses_strangers,
         {"request-authenticators": [{"name": "auth-jwt", "secret": "secret"}]},
         files={"secret": "s" * 32},
+    ),
+    "blastbeat-forward-auth": Case(
+        fails_closed,
+        # nobody listens there
+        {"request-authenticators": [{"name": "forward-auth", "url": "http://127.0.0.1:9/"}]},
     ),
     "blastbeat-json-encoder": Case(speaks_json, {"request-encoder": "json"}),
     "blastbeat-policy": Case(

@@ -88,13 +88,15 @@ class DeclaredReader:
             hint = f'[vhost."{section.name}".route."/PATH"] or, in ini, [blastbeat:{section.name}/PATH]'
         elif section.kind == rows.VIRTUALHOST and isinstance(row.value, dict):
             hint = hint or f'a name with dots is quoted: [vhost."{section.name}.{row.key}"]'
-        return rows.problem_at(section, row, message, hint or self._whose("a plugin's key"))
+        if not hint and section.kind in (rows.SERVER, rows.VIRTUALHOST):
+            hint = self._whose("a plugin's key")
+        return rows.problem_at(section, row, message, hint)
 
     def _whose(self, what: str) -> str:
-        """Where a plugin may have it that was not asked."""
+        """Which plugin may have it, as far as one can tell."""
         inactive = [f"{name} ({why})" for name, why in self._declared.inactive.items()]
         if not inactive:
-            return ""
+            return "is the plugin installed that it is for?"
         more = f" and {len(inactive) - MAX_INACTIVE} more" if len(inactive) > MAX_INACTIVE else ""
         return f"if it is {what}: not active {_are(inactive)} {', '.join(inactive[:MAX_INACTIVE])}{more}"
 
@@ -149,10 +151,14 @@ class DeclaredReader:
         ini = not is_toml(Path(section.file))
         label = section.label if ini else rows.printable(section.word)
         ours = ("blastbeat", "plugins") if ini else ("blastbeat", "plugins", "vhost", "plugin", "include")
+        whose = self._whose("a plugin's table")
         hint = did_you_mean(label, ours) or did_you_mean(section.word, self._declared.tables)
         if ini and section.label.startswith(("vhost.", "plugin.")):
             hint = "that is TOML, and this file is read as ini: give it a name that ends in .toml"
-        hint = hint or self._whose("a plugin's table") or self._known_sections(ini)
+        elif section.name and section.word not in OUR_SECTIONS:
+            # What is spelt like one of ours may yet be meant: `plan` is near to `plugin`.
+            hint = f"{hint} or, {whose}" if hint else whose if self._declared.inactive else ""
+        hint = hint or f"{self._known_sections(ini)}; {whose}"
         place = {"section": label} if ini else {"key": label}
         self._problems.append(
             Problem("unknown section", file=section.file, line=section.line, hint=hint, **place)
@@ -167,7 +173,7 @@ class DeclaredReader:
         separator = ":" if ini else "."
         theirs = [f"[{kind}{separator}NAME]" for kind in self._declared.tables]
         further = f"; of plugins {', '.join(theirs)}" if theirs else ""
-        return f"sections are {ours}{further}; is the plugin installed that it is for?"
+        return f"sections are {ours}{further}"
 
 
 def _are(names: Sequence[str]) -> str:

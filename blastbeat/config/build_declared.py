@@ -88,7 +88,9 @@ class DeclaredReader:
             hint = f'[vhost."{section.name}".route."/PATH"] or, in ini, [blastbeat:{section.name}/PATH]'
         elif section.kind == rows.VIRTUALHOST and isinstance(row.value, dict):
             hint = hint or f'a name with dots is quoted: [vhost."{section.name}.{row.key}"]'
-        if not hint and section.kind in (rows.SERVER, rows.VIRTUALHOST):
+        if not hint and (
+            section.kind == rows.VIRTUALHOST or (section.kind == rows.SERVER and self._declared.inactive)
+        ):
             hint = self._whose("a plugin's key")
         return rows.problem_at(section, row, message, hint)
 

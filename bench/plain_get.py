@@ -80,8 +80,8 @@ def report(taken: list[Measurement]) -> float:
     return ours / theirs
 
 
-def read_options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+def read_options(about: str | None = __doc__) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=(about or "").splitlines()[0])
     parser.add_argument(
         "--uvloop", action="store_true", help="both servers on uvloop instead of asyncio's loop"
     )

@@ -14,7 +14,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,10 +93,11 @@ def node_command(kind: str) -> list[str]:
 
 
 @contextmanager
-def blastbeat(node: list[str], pins: Pins, *, uvloop: bool) -> Iterator[Target]:
-    """`blastbeat serve` with one node on an ipc endpoint."""
-    with _server_and_node(node, (), pins.pin_server, pins.pin_others, uvloop=uvloop) as (server, _, port):
-        yield Target("blastbeat", server, port)
+def blastbeat(node: list[str], pins: Pins, *, uvloop: bool, options: Sequence[str] = ()) -> Iterator[Target]:
+    """`blastbeat serve` with one node on an ipc endpoint, and further `options`."""
+    made = _server_and_node(node, (), pins.pin_server, pins.pin_others, uvloop=uvloop, options=options)
+    with made as (server, _, port):
+        yield Target(" ".join(["blastbeat", *options]), server, port)
 
 
 @contextmanager
@@ -114,6 +115,7 @@ def _server_and_node(
     pin_node: Callable[[], None],
     *,
     uvloop: bool,
+    options: Sequence[str] = (),
 ) -> Iterator[tuple[int, int, int]]:
     """Process of the server, process of the node, port."""
     with tempfile.TemporaryDirectory(prefix="blastbeat-bench-") as folder:
@@ -121,6 +123,7 @@ def _server_and_node(
         config = Path(folder) / "bench.toml"
         config.write_text(CONFIG.format(endpoint=endpoint))
         command = [sys.executable, "-c", RUN if uvloop else WITHOUT_UVLOOP + RUN, "serve", str(config)]
+        command += options
         log = Path(folder) / "log"
         with log.open("w") as stderr, running(command, pin_server, stderr=stderr) as server:
             ready = wait(

@@ -74,6 +74,9 @@ def _serve(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--zmq", metavar="ENDPOINT", help="await nodes here instead of `zmq`")
     parser.add_argument("--access-log", metavar="TARGET", help="stderr, off or a file, for `access-log`")
     parser.add_argument("--log-format", choices=("text", "json"), help="how both logs are written")
+    parser.add_argument(
+        "--profile-plugins", action="store_true", help="measure what plugins cost, for `blastbeat status`"
+    )
     _log_level(parser)
 
 

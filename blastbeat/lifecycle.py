@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import TypeVar
 
 from blastbeat.interfaces import ConnectionView, ExchangeView, NodeView, ServerView, SessionView
+from blastbeat.plugin_profile import PluginProfile
 
 View = TypeVar("View")
 
@@ -73,13 +74,19 @@ class FailureLog:
             )  # fmt: skip
 
 
-def build_lifecycle(listeners: Mapping[str, Sequence[Listener[View]]], failures: FailureLog) -> Lifecycle:
+def build_lifecycle(
+    listeners: Mapping[str, Sequence[Listener[View]]],
+    failures: FailureLog,
+    profile: PluginProfile | None = None,
+) -> Lifecycle:
     """Resolve `listeners` (by notice, in the order they shall run). Raises KeyError for a name that is no
-    notice."""
+    notice. `profile` measures them."""
     lifecycle = Lifecycle()
     for notice, found in listeners.items():
         if notice not in NOTICES:
             raise KeyError(notice)
+        if profile is not None:
+            found = [(plugin, profile.timed(plugin, f"hook {notice}", each)) for plugin, each in found]
         guarded = [_guard(plugin, notice, function, failures) for plugin, function in found]
         if guarded:
             setattr(lifecycle, notice, guarded[0] if len(guarded) == 1 else _fan_out(tuple(guarded)))

@@ -34,6 +34,8 @@ from blastbeat.plugin_config import PluginConfig, Receiver
 from blastbeat.plugin_counters import counter_adder, join_counters
 from blastbeat.plugin_declarations import Declarations, join
 from blastbeat.plugin_listing import PluginInfo
+from blastbeat.plugin_problems import PluginProblems
+from blastbeat.plugin_profile import PluginProfile
 from blastbeat.plugin_registrars import Command, command_adder, registrar
 from blastbeat.plugin_sources import Source, built_ins, given, installed, local_file, read_hooks
 from blastbeat.registry import KINDS, Registration, Registry, did_you_mean, list_names
@@ -53,29 +55,6 @@ class _Plugin:
     registrations: tuple[Registration, ...] = ()
     declarations: Declarations = field(default_factory=lambda: Declarations(""))
     counters: dict[str, str] = field(default_factory=dict)
-
-
-@dataclass(slots=True)
-class _Problems:
-    """Raises at once when strict, else collects."""
-
-    strict: bool
-    found: list[Problem] = field(default_factory=list)
-    first: PluginError | ConfigError | None = None
-
-    def add(self, error: PluginError | ConfigError, file: str = "") -> None:
-        if self.strict:
-            raise error
-        self.first = self.first or error
-        if isinstance(error, ConfigError):
-            self.found.extend(error.problems)
-        else:
-            key = "files" if file else ""
-            self.found.append(Problem(str(error), section="plugins", key=key, value=file))
-
-    def warn(self, plugin: str, message: str) -> None:
-        text = f"plugin {plugin!r}: {message}"
-        self.found.append(Problem(text, "warning", section="plugins"))
 
 
 class PluginManager:
@@ -135,7 +114,7 @@ class PluginManager:
         returns warnings. Not strict: never raises; a broken plugin is left out whole, and the list says
         everything that is wrong, too.
         """
-        problems = _Problems(strict)
+        problems = PluginProblems(strict)
         for source in self._find_sources(problems):
             self._load_one(source, problems)
         self._check_names(problems)
@@ -147,7 +126,7 @@ class PluginManager:
         if self._failure is not None:
             raise self._failure
 
-    def _find_sources(self, problems: _Problems) -> list[Source]:
+    def _find_sources(self, problems: PluginProblems) -> list[Source]:
         found: dict[str, Source] = {}
         files = [local_file(path) for path in self._files]
         candidates = [*built_ins(), *installed(self._discover), *files, *given(self._given)]
@@ -160,7 +139,7 @@ class PluginManager:
             problems.add(PluginError(source.name, why))
         return list(found.values())
 
-    def _load_one(self, source: Source, problems: _Problems) -> None:
+    def _load_one(self, source: Source, problems: PluginProblems) -> None:
         plugin = self._plugins[source.name] = _Plugin(source)
         plugin.reason = self._why_not(source)
         if plugin.reason:
@@ -198,7 +177,7 @@ class PluginManager:
         """An installed one that `load` leaves out has no claim to its name."""
         return source.is_installed and bool(self._why_not(source))
 
-    def _give_up(self, plugin: _Plugin, error: PluginError | ConfigError, problems: _Problems) -> None:
+    def _give_up(self, plugin: _Plugin, error: PluginError | ConfigError, problems: PluginProblems) -> None:
         if plugin.object is not None and self._pluggy.is_registered(plugin.object):
             self._pluggy.unregister(plugin.object)
         plugin.state, plugin.reason, plugin.registrations = "failed", _first_line(error), ()
@@ -215,7 +194,7 @@ class PluginManager:
             why = f"({plugin.source.origin}) {' '.join(str(error).split())}"
             raise PluginError(plugin.source.name, why) from error
 
-    def _check_names(self, problems: _Problems) -> None:
+    def _check_names(self, problems: PluginProblems) -> None:
         known = self._plugins
         for key, names in (("load", self._load), ("disabled", self._disabled)):
             for name in names:
@@ -276,8 +255,8 @@ class PluginManager:
         active = [plugin for plugin in self._plugins.values() if plugin.state == "active"]
         return {name: meaning for plugin in active for name, meaning in plugin.counters.items()}
 
-    def lifecycle(self) -> Lifecycle:
-        """The notices, resolved to the listeners of all active plugins; later registered ones come first."""
+    def lifecycle(self, profile: PluginProfile | None = None) -> Lifecycle:
+        """The notices, resolved to the listeners of active plugins, later ones first; `profile` measures."""
         listeners = {
             notice: [
                 (each.plugin_name, listener_of(each.function, each.argnames, self._arguments[hook]))
@@ -285,7 +264,7 @@ class PluginManager:
             ]
             for notice, hook in _HOOK_OF_NOTICE.items()
         }
-        return build_lifecycle(listeners, self.failures)
+        return build_lifecycle(listeners, self.failures, profile)
 
     def config(self) -> PluginConfig:
         """What the active plugins have of the configuration."""
@@ -311,7 +290,7 @@ class PluginManager:
         """The subcommands by name, and what is wrong: never raises, so that a broken plugin takes no other
         command away."""
         found: dict[str, Command] = {}
-        problems = _Problems(strict=False)
+        problems = PluginProblems(strict=False)
         for name, plugin in self._plugins.items():
             try:
                 self._call(plugin, hookspecs.PREFIX + "register_commands", command_adder(name, found))

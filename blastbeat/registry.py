@@ -15,6 +15,7 @@ from blastbeat.config.model import PluginRef
 from blastbeat.config.validation import validate_options
 from blastbeat.errors import ConfigError, PluginError, Problem
 from blastbeat.interfaces import Factory, Filter, Options, Validator
+from blastbeat.plugin_profile import PluginProfile
 
 KINDS = (
     "driver",
@@ -67,6 +68,8 @@ class Registry:
     def __init__(self) -> None:
         self._registrations: dict[str, dict[str, Registration]] = {kind: {} for kind in KINDS}
         self._frozen = False
+        self.profile: PluginProfile | None = None
+        """Measures what is made from now on, where there is one."""
 
     def add(self, registrations: Sequence[Registration]) -> None:
         """Take all of one plugin's registrations, or none: raises PluginError when a name is taken."""
@@ -116,7 +119,7 @@ class Registry:
         if registration is None or problems:
             raise ConfigError(problems)
         try:
-            made = registration.factory(options)
+            made = self._factory(registration)(options)
         except ConfigError as error:
             raise ConfigError([_locate(problem, kind, ref.name) for problem in error.problems]) from None
         except (Exception, SystemExit) as error:  # a factory may call a library that exits
@@ -125,7 +128,15 @@ class Registry:
         wrong = _find_breach(kind, made)
         if wrong:
             raise PluginError(registration.owner, f"the {kind} {ref.name!r} {wrong}")
+        if self.profile is not None:
+            return self.profile.watch(registration.owner, kind, ref.name, made)
         return made
+
+    def _factory(self, registration: Registration) -> Factory:
+        if self.profile is None:
+            return registration.factory
+        where = f"{registration.kind} {registration.name}.factory"
+        return self.profile.timed(registration.owner, where, registration.factory)
 
     def _resolve(self, kind: str, ref: PluginRef) -> tuple[Registration | None, Options, list[Problem]]:
         known = self._registrations[kind]

@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import logging
 import signal
+import time
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -30,6 +31,7 @@ from blastbeat.log_writer import LogWriter
 from blastbeat.monitoring.service import Monitoring
 from blastbeat.plugin_config import refuse
 from blastbeat.plugin_manager import PluginManager
+from blastbeat.plugin_profile import PluginProfile
 from blastbeat.reload_draft import Load
 from blastbeat.reloading import Reload, Reloader
 from blastbeat.server_logs import ServerLogs, change_log_level
@@ -53,9 +55,9 @@ class Server:
     ones; `load` reads the configuration again for a reload; `manager` has loaded the plugins already that
     were asked when the configuration was read.
 
-    `notifier` tells a service manager, `passed` are the sockets it has bound; the server closes both. After
-    `ready`: `addresses` and `endpoints` are what was really bound, `counters` the figures. Who can do
-    something for the operator tells `control`.
+    `notifier` tells a service manager, `passed` are the sockets it has bound; the server closes both.
+    `profile_plugins`: measure what plugins cost, for the status. After `ready`: `addresses` and `endpoints`
+    are what was really bound, `counters` the figures. Who can do something for the operator tells `control`.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Server:
         notifier: Notifier | None = None,
         passed: PassedSockets | None = None,
         manager: PluginManager | None = None,
+        profile_plugins: bool = False,
     ) -> None:
         self.config = config
         self.notifier = notifier or Notifier()
@@ -78,6 +81,7 @@ class Server:
         self.driver_name = ""
         self.generation = 1
         self.loaded_at = 0.0
+        self.profile = PluginProfile(time.perf_counter) if profile_plugins else None
         self._plugins = tuple(plugins)
         self._load = load
         self._manager = manager
@@ -146,7 +150,8 @@ class Server:
                 log.warning("%s", problem)
         self.counters.declare(manager.counters)
         registry = manager.build_registry()
-        self._lifecycle = manager.lifecycle()
+        registry.profile = self.profile
+        self._lifecycle = manager.lifecycle(self.profile)
         plugins = manager.config()
         refuse(plugins.examine(self.config))
         plugins.hand_tables(self.config)

@@ -60,6 +60,7 @@ def run(options: argparse.Namespace, new_server: Callable[[Config], RunnableServ
             manager=source.manager,
             notifier=Notifier.from_environment(os.environ),
             passed=PassedSockets.from_environment(os.environ),
+            profile_plugins=options.profile_plugins,
         )
     server = new_server(config)
 

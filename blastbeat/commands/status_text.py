@@ -19,6 +19,11 @@ MIN_SHRUNK = 8
 SOON = 30
 """Days before a certificate expires from which on that is a warning, as `check` and the log have it."""
 
+MAX_PLACES = 30
+"""Of what plugins cost, the rest is hardly worth a line."""
+
+SPANS = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+
 GAP = "  "
 
 
@@ -38,6 +43,7 @@ def format_status(status: Mapping[str, Any], look: Look, before: Mapping[str, An
         list(_virtualhosts(status, look, before)),
         list(_nodes(status, look)),
         list(_plugin_counters(status, look)),
+        list(_plugin_profile(status, look)),
     ]
     return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
 
@@ -186,6 +192,33 @@ def _plugin_counters(status: Mapping[str, Any], look: Look) -> Iterator[str]:
         yield from format_table(["COUNTER", "TIMES", "COUNTS"], rows, look, shrinking=2)
 
 
+def _plugin_profile(status: Mapping[str, Any], look: Look) -> Iterator[str]:
+    """What plugins cost, where that is measured."""
+    places = status["plugin_profile"]
+    if places is None:
+        return
+    if not places:
+        yield "no plugin was called yet"
+        return
+    rows = [
+        [
+            each["plugin"],
+            each["place"],
+            str(each["calls"]),
+            str(each["errors"]),
+            format_span(each["seconds"]),
+            format_span(each["seconds"] / each["calls"]),
+            format_span(each["longest_seconds"]),
+            format_span(each["waited_seconds"]) if each["waited_seconds"] else "-",
+        ]
+        for each in places[:MAX_PLACES]
+    ]
+    heads = ["PLUGIN", "PLACE", "CALLS", "ERRORS", "TIME", "EACH", "LONGEST", "AWAITED"]
+    yield from format_table(heads, rows, look, shrinking=1, dispensable=("AWAITED", "EACH"))
+    if len(places) > MAX_PLACES:
+        yield f"and {len(places) - MAX_PLACES} places more, which took less (--json has them)"
+
+
 def _rate(now: int, earlier: int | None, status: Mapping[str, Any], before: Mapping[str, Any] | None) -> str:
     """Per second between two statuses; empty where there is no earlier one."""
     if before is None or earlier is None or status["at"] <= before["at"]:
@@ -261,6 +294,13 @@ def format_bytes(size: float) -> str:
             return f"{size:.1f} {unit}" if size < 10 and unit != "B" else f"{size:.0f} {unit}"
         size /= 1024
     return f"{size:.1f} TiB"
+
+
+def format_span(seconds: float) -> str:
+    """A short time: ``1.23 ms``, ``45.6 µs``, ``12 s``."""
+    unit, scale = next((each for each in SPANS if seconds >= each[1]), SPANS[-1])
+    value = seconds / scale
+    return f"{value:.{0 if value >= 100 else 1 if value >= 10 else 2}f} {unit}"
 
 
 def format_duration(seconds: float) -> str:

@@ -38,6 +38,7 @@ class Snapshot:
     nodes: Sequence[Mapping[str, Any]]
     durations: Sequence[int]
     durations_total: float
+    plugin_profile: Sequence[Mapping[str, Any]] = ()
 
 
 Rows = Iterable[tuple[Sequence[str], float]]
@@ -253,6 +254,27 @@ _NODES = (
            "Time since any instance of the node said something; none while none has.", _NODE, _last_heard),
 )  # fmt: skip
 
+# ---------------------------------------------------------------- what plugins cost
+
+
+def _profile(key: str) -> Callable[[Snapshot], Rows]:
+    return lambda snapshot: [((each["plugin"], each["place"]), each[key]) for each in snapshot.plugin_profile]
+
+
+_PLACE = ("plugin", "place")
+_PLUGINS = (
+    Family("counter", "profile_calls",
+           "Calls of plugins by place. This and the other four have series only where that is measured.",
+           _PLACE, _profile("calls")),
+    Family("counter", "profile_errors", "Of these, those that raised what is no refusal.", _PLACE,
+           _profile("errors")),
+    Family("counter", "profile_seconds", "How long they held the event loop.", _PLACE, _profile("seconds")),
+    Family("gauge", "profile_longest_seconds", "How long they did so at most without a pause.", _PLACE,
+           _profile("longest_seconds")),
+    Family("counter", "profile_waited_seconds", "How long request authenticators awaited something.", _PLACE,
+           _profile("waited_seconds")),
+)  # fmt: skip
+
 # ---------------------------------------------------------------- counters
 
 BY_LAST_WORD = {
@@ -292,7 +314,7 @@ def _reading(members: Sequence[str], is_labelled: bool) -> Callable[[Snapshot], 
     return lambda snapshot: [(labels, snapshot.counters[name]) for labels, name in rows]
 
 
-FAMILIES: tuple[Family, ...] = (*_SERVER, *_VIRTUALHOSTS, *_NODES, *_counter_families(COUNTERS))
+FAMILIES: tuple[Family, ...] = (*_SERVER, *_VIRTUALHOSTS, *_NODES, *_PLUGINS, *_counter_families(COUNTERS))
 
 
 def plugin_families(meanings: Mapping[str, str]) -> Iterator[Family]:

@@ -25,6 +25,7 @@ from blastbeat.monitoring.families import (
 from blastbeat.monitoring.status import (
     RunningServer,
     describe_nodes,
+    describe_profile,
     describe_server,
     describe_tally,
     describe_virtualhost,
@@ -71,6 +72,7 @@ def take_snapshot(server: RunningServer, now: float, at: float) -> Snapshot:
         list(describe_nodes(families, wiring, now, MAX_LABELLED)),
         tuple(tallies.durations.counts),
         tallies.durations.total,
+        describe_profile(server.profile) or (),
     )
 
 

@@ -19,6 +19,7 @@ from blastbeat.errors import ControlError
 from blastbeat.figures import Figures
 from blastbeat.monitoring.node_status import available_instances, describe_node, users_of
 from blastbeat.monitoring.process import process_figures
+from blastbeat.plugin_profile import PluginProfile
 from blastbeat.tally import Tally
 from blastbeat.virtualhost import VirtualHost
 from blastbeat.wiring import Wiring
@@ -57,6 +58,8 @@ class RunningServer(Protocol):
     def figures(self) -> Figures: ...
     @property
     def wiring(self) -> Wiring | None: ...
+    @property
+    def profile(self) -> PluginProfile | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,8 +122,27 @@ def take_status(server: RunningServer, query: Query, now: float, at: float) -> d
         "unmatched": describe_tally(server.counters.tallies.unmatched),
         "counters": server.counters.snapshot(),
         "plugin_counters": dict(server.counters.of_plugins),
+        "plugin_profile": describe_profile(server.profile),
         "process": process_figures(),
     }
+
+
+def describe_profile(profile: PluginProfile | None) -> list[dict[str, Any]] | None:
+    """Where plugins were called and what that cost, most time first; None where nobody measures."""
+    if profile is None:
+        return None
+    return [
+        {
+            "plugin": place.plugin,
+            "place": place.where,
+            "calls": place.calls,
+            "errors": place.errors,
+            "seconds": round(place.seconds, 6),
+            "longest_seconds": round(place.longest, 6),
+            "waited_seconds": round(place.waited, 6),
+        }
+        for place in profile.places
+    ]
 
 
 MAX_CERTIFICATES = 100

@@ -43,6 +43,7 @@ class StatusStage:
                 loaded_at=STARTED_AT,
                 generation=1,
                 figures=self._figures,
+                profile=None,
                 wiring=SimpleNamespace(
                     context=SimpleNamespace(tls=FakeTls()),
                     dispatcher=self.engine.dispatcher,

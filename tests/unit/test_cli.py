@@ -110,7 +110,7 @@ def test_serve_takes_single_keys_from_the_command_line(command: Callable[[str, O
     command("serve", recording(seen))
     cli.main(
         ["serve", "--bind", "[::1]:8080", "--zmq", "ipc:///tmp/x", "--log-level", "debug", "x.ini"]
-        + ["--access-log", "a.log", "--log-format", "json"]
+        + ["--access-log", "a.log", "--log-format", "json", "--profile-plugins"]
     )
     assert vars(seen[0]) == {
         "command": "serve",
@@ -120,6 +120,7 @@ def test_serve_takes_single_keys_from_the_command_line(command: Callable[[str, O
         "access_log": "a.log",
         "log_format": "json",
         "log_level": "debug",
+        "profile_plugins": True,
     }
 
 

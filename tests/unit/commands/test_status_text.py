@@ -10,6 +10,7 @@ from blastbeat.commands.status_text import (
     Look,
     format_bytes,
     format_duration,
+    format_span,
     format_status,
     format_table,
     of_limit,
@@ -211,3 +212,34 @@ def test_durations(seconds: float, text: str) -> None:
 
 def test_limits() -> None:
     assert (of_limit(3, 10), of_limit(3, 0)) == ("3 of 10", "3")
+
+
+def test_what_plugins_cost_where_that_is_measured(stage: StatusStage) -> None:
+    status = stage.status()
+    assert status["plugin_profile"] is None and not any("PLUGIN" in line for line in lines(status))
+    assert lines({**status, "plugin_profile": []})[-1] == "no plugin was called yet"
+    place = {
+        "plugin": "mine",
+        "place": "filter mark.on_data",
+        "calls": 4,
+        "errors": 1,
+        "seconds": 0.0123,
+        "longest_seconds": 0.01,
+        "waited_seconds": 0.0,
+    }
+    asking = {**place, "place": "request-authenticator ask.authenticate", "waited_seconds": 250.0}
+    *_, heads, first, second = lines({**status, "plugin_profile": [place, asking]})
+    assert heads.split() == ["PLUGIN", "PLACE", "CALLS", "ERRORS", "TIME", "EACH", "LONGEST", "AWAITED"]
+    assert " ".join(first.split()) == "mine filter mark.on_data 4 1 12.3 ms 3.08 ms 10.0 ms -"
+    assert second.endswith("250 s")
+    many = lines({**status, "plugin_profile": [place] * 35})
+    assert many[-1] == "and 5 places more, which took less (--json has them)"
+    assert sum(line.startswith("mine") for line in many) == 30
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(0.0, "0.00 µs"), (3.4e-7, "0.34 µs"), (45.6e-6, "45.6 µs"), (1.234e-3, "1.23 ms"), (12.0, "12.0 s")],
+)
+def test_short_times(seconds: float, text: str) -> None:
+    assert format_span(seconds) == text

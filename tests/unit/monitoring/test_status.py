@@ -10,7 +10,15 @@ import pytest
 from blastbeat import __version__
 from blastbeat.config.model import Address, NodeRef, RouteConfig, VirtualHostConfig
 from blastbeat.errors import ControlError
-from blastbeat.monitoring.status import DEFAULT_LIMIT, MAX_LIMIT, MAX_NAMED, Query, wiring_of
+from blastbeat.monitoring.status import (
+    DEFAULT_LIMIT,
+    MAX_LIMIT,
+    MAX_NAMED,
+    Query,
+    describe_profile,
+    wiring_of,
+)
+from blastbeat.plugin_profile import PluginProfile
 from blastbeat.routes import RouteTable
 from blastbeat.virtualhost import VirtualHost
 from tests.helpers.engine import Engine, request_head, upload_head
@@ -234,3 +242,24 @@ def test_a_query_from_texts_or_values() -> None:
 def test_a_query_that_is_none(arguments: dict[str, object], error: str) -> None:
     with pytest.raises(ControlError, match=error):
         Query.parse(arguments)
+
+
+def test_what_plugins_cost() -> None:
+    seconds = iter([0.0, 1.5, 2.0, 2.25])
+    profile = PluginProfile(lambda: next(seconds))
+    call = profile.timed("mine", "hook node_up", len)
+    call("ab")
+    with pytest.raises(TypeError):
+        call(1)
+    assert describe_profile(None) is None
+    assert describe_profile(profile) == [
+        {
+            "plugin": "mine",
+            "place": "hook node_up",
+            "calls": 2,
+            "errors": 1,
+            "seconds": 1.75,
+            "longest_seconds": 1.5,
+            "waited_seconds": 0.0,
+        }
+    ]

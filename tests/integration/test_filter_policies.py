@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from blastbeat import hookimpl
+from blastbeat import hookimpl, validators
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Answer, Filter, Options, Register, RequestView
@@ -204,3 +204,44 @@ def test_limits_of_filters_are_in_the_virtualhosts_figures(stage: Stage) -> None
         assert client.read_response().status in (413, 429, 503)
     limits = server.counters.tallies.of("app.test").limits
     assert limits == {"plan": 2, "plan-bytes": 1}
+
+
+# ---------------------------------------------------------------- maintenance
+
+
+class Maintenance(Filter):
+    """Answers with a page of its own below `/shop`, else with the virtualhost's for a 503."""
+
+    page = b""
+
+    def on_request(self, view: RequestView) -> Answer:
+        headers = [(b"Retry-After", b"1800"), (b"Content-Type", b"text/html; charset=utf-8")]
+        body = self.page if view.path.startswith(b"/shop") else b""
+        return Answer(503, body, headers, detail="maintenance")
+
+
+def test_a_maintenance_page_from_a_file(stage: Stage) -> None:
+    """For every method, for uploads and for handshakes; nothing reaches the node, which is there."""
+    (stage.folder / "shop.html").write_text("<h1>The shop is being painted")
+    (stage.folder / "busy.html").write_text("<h1>Back soon")
+    Maintenance.page = validators.read_file(str(stage.folder / "shop.html"), 1000)
+    server = serve(
+        stage, Policies(maintenance=Maintenance), {"filters": "maintenance", "error-page": "503 busy.html"}
+    )
+    node, client = stage.node(), stage.client()
+    for path, body in (("/shop/cart", b"<h1>The shop is being painted"), ("/", b"<h1>Back soon")):
+        client.get(path)
+        response = client.read_response()
+        assert (response.status, response["Retry-After"], response.body) == (503, "1800", body)
+        assert response["Content-Type"] == "text/html; charset=utf-8" and response.framing == "length"
+        client.send_head(path, method="HEAD")
+        response = client.read_response("HEAD")
+        assert (response.status, response["Content-Length"]) == (503, str(len(body)))
+        uploading, websocket = stage.client(), stage.websocket()
+        uploading.post(b"x" * LARGE, path)
+        assert uploading.read_response().body == body
+        websocket.ask(path)
+        assert websocket.expect_refused(503).body == body
+    assert {view.detail for view in server.wait_exchanges(8)} == {"maintenance"}
+    stage.messages_before_fence(node, host="plain.test")
+    assert server.counters["sessions.opened"] == 1

@@ -6,6 +6,7 @@ Knows ZeroMQ and `protocol.md` version 1; announces capabilities only where the 
 
 from __future__ import annotations
 
+import contextlib
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -158,7 +159,9 @@ class ScriptedNode:
     def _wake(self) -> None:
         with self._lock:
             if not self._waker.closed:
-                self._waker.send(b"")
+                # Its thread may be over already, and with it whoever would take this.
+                with contextlib.suppress(zmq.Again):
+                    self._waker.send(b"", zmq.NOBLOCK)
 
     def _end(self) -> None:
         if self._thread.is_alive():

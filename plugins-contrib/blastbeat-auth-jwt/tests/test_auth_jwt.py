@@ -89,7 +89,9 @@ def test_answers_of_rfc_6750(key: str) -> None:
     assert challenge_of(judge(authenticator, bearer(token(exp=1))), 401) == (
         'Bearer realm="The shop", error="invalid_token", error_description="the token has expired"'
     )
-    assert 'error="invalid_request"' in challenge_of(judge(authenticator, bearer("x")), 400)
+    assert 'error="invalid_token"' in challenge_of(judge(authenticator, bearer("x")), 401)
+    twice = make_request_view(headers=[(b"authorization", f"Bearer {token()}".encode())] * 2)
+    assert 'error="invalid_request"' in challenge_of(judge(authenticator, twice), 400)
     assert challenge_of(judge(authenticator, bearer(token(scope="read", tier="gold"))), 403) == (
         'Bearer realm="The shop", error="insufficient_scope", error_description="the token lacks a scope"'
         ', scope="read write"'

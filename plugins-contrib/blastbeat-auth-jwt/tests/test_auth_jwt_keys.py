@@ -85,6 +85,8 @@ def test_keys_of_a_set_that_are_passed_over() -> None:
         {"kty": "oct", "k": coded},
         {"kty": "RSA", "n": 1, "e": []},
         {"kty": "quantum"},
+        {"kty": "oct"},
+        {"kty": "EC", "crv": "P-256", "x": 1, "y": []},
         {},
         "nothing",
     ]

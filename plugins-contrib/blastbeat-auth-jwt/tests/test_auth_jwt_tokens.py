@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blastbeat.testing import make_request
-from blastbeat_auth_jwt.tokens import Malformed, find_token, sources
+from blastbeat_auth_jwt.tokens import Ambiguous, Malformed, find_token, sources
 
 TOKEN = b"abc.def-1.ghi_2"
 
@@ -46,6 +46,16 @@ def test_the_first_place_that_has_one_counts() -> None:
         ("header", b"/", [(b"authorization", b"Bearer " + TOKEN)] * 2),
         ("cookie:t", b"/", [(b"cookie", b"t=a.b.c; t=d.e.f")]),
         ("query:t", b"/?t=a.b.c&t=d.e.f", []),
+    ],
+)
+def test_two_tokens_are_none(places: str, target: bytes, headers: list[tuple[bytes, bytes]]) -> None:
+    with pytest.raises(Ambiguous):
+        find(places, target, *headers)
+
+
+@pytest.mark.parametrize(
+    ("places", "target", "headers"),
+    [
         ("header", b"/", [(b"authorization", b"Bearer " + b"a" * 101)]),
         ("header", b"/", [(b"authorization", b"Bearer")]),
         ("header", b"/", [(b"authorization", b"Bearer a.b.")]),
@@ -73,6 +83,6 @@ def test_any_request_has_a_token_or_none_or_is_malformed(target: bytes, field: b
     for place in ("header", "cookie:t", "query:t"):
         try:
             found = find(place, b"/?t=" + target, *headers)
-        except Malformed:
+        except (Ambiguous, Malformed):
             continue
         assert found is None or len(found.split(b".")) == 3

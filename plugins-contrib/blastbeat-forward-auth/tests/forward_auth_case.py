@@ -64,7 +64,7 @@ class RealService:
         self.asked: list[dict[str, str]] = []
         self.connections = 0
         self.hold: threading.Event | None = None
-        self.keeps_connections = True
+        self.ended = threading.Semaphore(0)  # one for each connection that is over
         self.arrived = threading.Semaphore(0)
         service = self
 
@@ -74,6 +74,10 @@ class RealService:
             def setup(self) -> None:
                 service.connections += 1
                 super().setup()
+
+            def finish(self) -> None:
+                super().finish()
+                service.ended.release()
 
             def do_GET(self) -> None:
                 service.asked.append({name.lower(): value for name, value in self.headers.items()})
@@ -86,8 +90,6 @@ class RealService:
                 self.send_response(status)
                 for name, value in (*fields, ("Content-Length", str(len(body)))):
                     self.send_header(name, value)
-                if not service.keeps_connections:
-                    self.send_header("Connection", "close")
                 self.end_headers()
                 self.wfile.write(body)
 

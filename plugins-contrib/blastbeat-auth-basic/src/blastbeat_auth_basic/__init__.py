@@ -20,6 +20,8 @@ from blastbeat_auth_basic.users import MAX_FILE_SIZE, UserFiles, UsersError
 
 __all__ = ["BasicAuthenticator"]
 
+blastbeat_api = (1, 0)
+
 OPTIONS = {
     "file": several(FileContent(MAX_FILE_SIZE)),
     "realm": realm,

@@ -17,6 +17,8 @@ from blastbeat_auth_jwt.verifying import Rules
 
 __all__ = ["TokenAuthenticator"]
 
+blastbeat_api = (1, 0)
+
 
 def _scopes(value: object) -> tuple[str, ...]:
     return tuple(quotable(word) for word in words(value))

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from blastbeat.interfaces import Allow, Answer, RequestView
 from blastbeat_auth_jwt.claims import Handed, handed_value, is_met, scopes_of
-from blastbeat_auth_jwt.tokens import Malformed, Source, find_token
+from blastbeat_auth_jwt.tokens import Ambiguous, Malformed, Source, find_token
 from blastbeat_auth_jwt.verifying import Claims, KeySource, KeysUnavailable, Rules, TokenError, verify
 
 RETRY_AFTER = 5
@@ -58,8 +58,10 @@ class TokenAuthenticator:
         policy = self._policy
         try:
             token = find_token(view.request, policy.places, policy.max_token)
-        except Malformed as error:
+        except Ambiguous as error:
             return self._refuse(400, "invalid_request", str(error))
+        except Malformed as error:
+            return self._refuse(401, "invalid_token", str(error))
         if token is None:
             return Allow((), (), self._removed) if policy.is_optional else self._refuse(401, "", "no token")
         try:

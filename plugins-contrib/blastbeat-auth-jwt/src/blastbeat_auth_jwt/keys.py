@@ -114,6 +114,13 @@ def parse_key_set(content: bytes, *, secrets: bool) -> tuple[Key, ...]:
     return keys
 
 
+# PyJWT takes a member that is missing, or of another type, as it comes.
+_NO_JWK = (
+    *(jwt.PyJWTError, UnsupportedAlgorithm, ValueError, TypeError),
+    *(LookupError, AttributeError, OverflowError),
+)
+
+
 def _parse_jwk(read: Mapping[str, Any], secrets: bool) -> Key | None:
     kid, kind, operations = read.get("kid"), read.get("kty"), read.get("key_ops")
     if read.get("use", "sig") != "sig" or "d" in read:
@@ -125,7 +132,7 @@ def _parse_jwk(read: Mapping[str, Any], secrets: bool) -> Key | None:
     try:
         material = jwt.PyJWK(dict(read), None if kind != "oct" else "HS256").key
         algorithms = parse_secret(material).algorithms if kind == "oct" else _algorithms_of(material)
-    except (jwt.PyJWTError, ValueError, TypeError, UnsupportedAlgorithm):
+    except _NO_JWK:
         return None
     if (only := read.get("alg")) is not None:
         algorithms = tuple(name for name in algorithms if name == only)

@@ -18,6 +18,10 @@ Source = Callable[[Request], list[bytes]]
 _COMPACT = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
+class Ambiguous(ValueError):
+    """There is more than one token."""
+
+
 class Malformed(ValueError):
     """There is a token, but not one that can be looked at; the text says why and holds nothing of it."""
 
@@ -68,11 +72,11 @@ def _source(word: str) -> Source:
 
 def find_token(request: Request, places: Sequence[Source], limit: int) -> bytes | None:
     """The token in the first of `places` that has one, at most `limit` bytes; None where none has. Raises
-    Malformed, also for two tokens in one place: who else reads the request may take the other one."""
+    Malformed; and Ambiguous for two in one place, for who else reads the request may take the other one."""
     for place in places:
         found = place(request)
         if len(found) > 1:
-            raise Malformed("more than one token")
+            raise Ambiguous("more than one token")
         if found:
             return _checked(found[0], limit)
     return None

@@ -19,6 +19,8 @@ from blastbeat_forward_auth.service import Service, new_transport
 
 __all__ = ["CookiesFilter", "ForwardAuthenticator"]
 
+blastbeat_api = (1, 0)
+
 
 def service_url(value: object) -> str:
     """Validator: an http or https URL, without a name and password."""

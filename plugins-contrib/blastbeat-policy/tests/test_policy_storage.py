@@ -90,6 +90,11 @@ def test_a_file_that_is_not_there_is_not_made_by_who_reads(path: str) -> None:
     assert not os.path.exists(path)
 
 
+def test_a_file_that_is_only_just_being_made_has_nothing(path: str) -> None:
+    Path(path).touch()
+    assert read_month(path, "2026-11") == ({}, {}) and months_of(path) == []
+
+
 def test_a_file_that_was_moved_away_is_made_anew(path: str) -> None:
     storage = Storage(path)
     storage.write({NOVEMBER: Usage(1)}, {})

@@ -149,6 +149,8 @@ def read_month(path: str, month: str) -> tuple[dict[Where, Usage], dict[str, Pla
     server that writes. Raises sqlite3.Error or OSError."""
     os.stat(path)  # sqlite3 says no more than that it is unable to open
     with closing(_open_to_read(path)) as connection:
+        if not _is_made(connection):
+            return {}, {}
         usage: dict[Where, Usage] = {}
         names = ", ".join(FIGURES)
         for customer, virtualhost, *figures in connection.execute(
@@ -171,7 +173,7 @@ def _open_to_read(path: str) -> sqlite3.Connection:
     for options in ("mode=ro", "mode=ro&immutable=1"):
         connection = sqlite3.connect(f"file:{quote(path)}?{options}", uri=True, timeout=BUSY)
         try:
-            connection.execute("SELECT 1 FROM usage LIMIT 1").fetchone()
+            connection.execute("SELECT 1 FROM sqlite_master").fetchone()
             return connection
         except sqlite3.OperationalError as error:
             connection.close()
@@ -187,7 +189,14 @@ def months_of(path: str) -> list[str]:
     """The months that there is something of, the oldest first. Raises sqlite3.Error or OSError."""
     os.stat(path)
     with closing(_open_to_read(path)) as connection:
+        if not _is_made(connection):
+            return []
         return [month for (month,) in connection.execute("SELECT DISTINCT month FROM usage ORDER BY month")]
+
+
+def _is_made(connection: sqlite3.Connection) -> bool:
+    """False for a file that a server is only just making."""
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'usage'").fetchone() is not None
 
 
 def rename_customer(storage: Storage, old: str, new: str) -> int:

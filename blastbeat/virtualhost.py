@@ -168,7 +168,8 @@ class VirtualHost:
         self.paces_output = tuple(f for f in filters if type(f).on_output is not Filter.on_output)
         self.watches_data = tuple(f for f in filters if type(f).on_data is not Filter.on_data)
         self.watches_messages = tuple(f for f in filters if type(f).on_message is not Filter.on_message)
-        self.watches_peers = any(getattr(each, "watches_peers", False) for each in node_authenticators)
+        judges = self.node_authenticators
+        self.watches_peers = any(getattr(each, "watches_peers", False) for each in judges)
         self.needs_view = bool(self.filters or self.request_authenticators)
 
     @property

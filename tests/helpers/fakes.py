@@ -273,7 +273,8 @@ def make_virtualhost(
         "request_type": b"uwsgi",
         "encode_request": lambda request: b"encoded",
     }
-    arguments = ("filters", "node_authenticators", "request_authenticators", "whole", *resolved)
+    lists = ("filters", "bandwidth", "node_authenticators", "request_authenticators", "implied")
+    arguments = (*lists, "whole", *resolved)
     resolved |= {name: parts.pop(name) for name in arguments if name in parts}
     config = VirtualHostConfig("app.test", nodes=tuple(NodeRef(name) for name in nodes), **parts)
     return VirtualHost(config, (stage or TableStage()).table, **resolved)  # type: ignore[arg-type]

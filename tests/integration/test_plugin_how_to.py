@@ -14,7 +14,13 @@ import pytest
 from tests.helpers.source_tree import ROOT
 
 HOW_TO = ROOT / "docs" / "how-to"
-PAGES = ["write-a-filter", "write-a-selector", "write-an-authenticator", "write-an-encoder"]
+PAGES = [
+    "extend-the-configuration",
+    "write-a-filter",
+    "write-a-selector",
+    "write-an-authenticator",
+    "write-an-encoder",
+]
 BLOCK = re.compile(r"^```(\w+) ([\w.-]+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 
 

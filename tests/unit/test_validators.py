@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from blastbeat import validators
-from blastbeat.config.validation import validate_options
+from blastbeat.config.validation import is_secret, validate_options
 from blastbeat.interfaces import Validator
 
 DIGIT = validators.whole(1, 9)
@@ -132,3 +132,14 @@ def test_fields_that_nodes_may_be_told() -> None:
     for bad in ("", "a b:", "Host", "Content-Length", "Connection", "X-Forwarded-For", "X_User", "Proxy"):
         with pytest.raises(ValueError):
             validators.told_fields(bad)
+
+
+def test_a_secret_is_validated_like_any_other_value(tmp_path: Path) -> None:
+    (tmp_path / "key").write_text("x")
+    in_file = validators.secret(validators.FileContent(5))
+
+    assert validators.secret(DIGIT)("3") == 3
+    assert is_secret(in_file) and is_secret(in_file.in_folder(str(tmp_path)))  # type: ignore[attr-defined]
+    assert in_file.in_folder(str(tmp_path))("key") == str(tmp_path / "key")  # type: ignore[attr-defined]
+    assert validators.secret(DIGIT).in_folder("/x")("4") == 4  # type: ignore[attr-defined]
+    assert not is_secret(DIGIT) and not is_secret(None)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from blastbeat.interfaces import Allow, Answer, Filter, RequestView
+from blastbeat.interfaces import Allow, Answer, Filter, NodeCandidate, RequestView
+from blastbeat.virtualhost import Implied
 from tests.helpers.fakes import make_virtualhost
 from tests.helpers.node_table import TableStage
 
@@ -104,3 +105,26 @@ def test_what_the_configuration_says() -> None:
     assert virtualhost.host.raw_path_info and virtualhost.host.server_name == b"app.test"
     assert virtualhost.sessions == 0
     assert not make_virtualhost().host.raw_path_info
+
+
+class _Judge:
+    def __init__(self, watches: bool = False) -> None:
+        self.watches_peers = watches
+
+    def authenticate(self, candidate: NodeCandidate) -> bool:
+        return True
+
+
+def test_what_keys_of_plugins_pick_stands_in_front_of_what_is_listed() -> None:
+    paced, picked, listed = Filter(), Filter(), Filter()
+    watching, plain = _Judge(watches=True), _Judge()
+    virtualhost = make_virtualhost(
+        filters=[listed],
+        bandwidth=[paced],
+        node_authenticators=[plain],
+        implied=Implied(filters=[picked], node_authenticators=[watching]),
+    )
+    assert virtualhost.filters == (paced, picked, listed)
+    assert virtualhost.listed_filters == (listed,)
+    assert virtualhost.node_authenticators == (watching, plain)
+    assert virtualhost.watches_peers and virtualhost.needs_view

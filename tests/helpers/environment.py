@@ -65,6 +65,10 @@ def _succeed(command: list[str], cwd: Path | None = None) -> str:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(ours)}
     # hypothesis: the same examples each time, however slow the machine is at the moment
     environment["CI"] = "true"
-    done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+    try:
+        done = subprocess.run(command, cwd=cwd, env=environment, capture_output=True, text=True, timeout=60)
+    except subprocess.TimeoutExpired as late:
+        printed = b"\n".join(part for part in (late.stdout, late.stderr) if part).decode(errors="replace")
+        raise AssertionError(f"{' '.join(command)} did not end\n{printed}") from None
     assert done.returncode == 0, f"{' '.join(command)}\n{done.stdout}{done.stderr}"
     return done.stdout

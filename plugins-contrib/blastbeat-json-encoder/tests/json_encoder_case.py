@@ -5,11 +5,16 @@ from __future__ import annotations
 import json
 from typing import Any
 
+from hypothesis import settings
+
 import blastbeat_json_encoder
 from blastbeat.errors import NodeError
 from blastbeat.events import NodeHead, Request
 from blastbeat.testing import make_registered
 from blastbeat_json_encoder import JsonEncoder
+
+relaxed = settings(deadline=None)
+"""No timed assertion, also where no profile says so: in the distribution's own folder."""
 
 
 def make() -> JsonEncoder:

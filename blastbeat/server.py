@@ -153,7 +153,8 @@ class Server:
         registry.profile = self.profile
         self._lifecycle = manager.lifecycle(self.profile)
         plugins = manager.config()
-        refuse(plugins.examine(self.config))
+        for problem in refuse(plugins.examine(self.config)):
+            log.log(logging.WARNING if problem.severity == "warning" else logging.INFO, "%s", problem)
         plugins.hand_tables(self.config)
         assembly = Assembly(registry, self.counters, self._clock, plugins.declared)
         parts = assembly.parts(self.config)

@@ -78,4 +78,4 @@ class Customers:
             if plan not in config.tables["plan"]:
                 yield customer.problem(f"there is no [plan.{plan}]", key="plan", value=plan)
             if not customer.values.get("contact"):
-                yield customer.problem("nobody to call", severity="note")
+                yield customer.problem("nobody to call", severity="warning")

@@ -41,6 +41,7 @@ def test_a_key_picks_the_filter_and_the_tables_are_there(stage: Stage) -> None:
     stage.serve(vhost={"customer": "acme"}, tables=TABLES, plugins=[plugin])
 
     assert customer_of(stage) == "acme gold"
+    assert "warning: [customer.acme]: nobody to call" in stage.server.log_text
     assert plugin.received == [("customer", {"acme": {"plan": "gold"}}), ("plan", {"gold": {"rate": 5}})]
 
 

@@ -137,6 +137,26 @@ def test_a_disk_that_is_full_costs_two_lines_and_no_count(
     books.storage.close()
 
 
+def test_what_waits_for_a_disk_is_bounded(
+    path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr("blastbeat_policy.ledger.MAX_PENDING", 2)
+    books = Books(path)
+    books.storage.is_full = True
+    for number in range(5):
+        books.use(1, f"{number}.example")
+    books.ledger.tick()
+    books.use(1, "0.example")
+    books.storage.is_full = False
+    books.ledger.tick()
+    assert {where.virtualhost: each.bytes_out for where, each in books.month().items()} == {
+        "0.example": 2,
+        "1.example": 1,
+    }
+    assert "3 rows are lost" in caplog.text
+    books.storage.close()
+
+
 def test_a_file_that_another_process_locks_is_tried_again(
     path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -73,6 +73,7 @@ class Ledger:
         """Times that the books could not be written."""
         self._is_failing = False
         self._told_at = 0.0
+        self._lost = 0  # rows that had no room among those that wait
 
     def tick(self) -> bool:
         """Looks, writes, and says how much of the month is used. False where it can't be written; never
@@ -119,8 +120,8 @@ class Ledger:
             known.add(usage)
         elif len(self._pending) < MAX_PENDING:
             self._pending[where] = usage
-        elif self._pending:
-            log.error("usage of %s is lost: too much waits to be written", where.customer)
+        else:
+            self._lost += 1
 
     # ------------------------------------------------------------ to and from the disk
 
@@ -144,7 +145,9 @@ class Ledger:
         self._set_offsets(used)
         if self._is_failing:
             self._is_failing = False
-            log.warning("usage is written to %s again; nothing is lost", self._storage.path)
+            lost, self._lost = self._lost, 0
+            what = f"{lost} rows are lost" if lost else "nothing is lost"
+            log.warning("usage is written to %s again; %s", self._storage.path, what)
         return True
 
     def _set_offsets(self, used: dict[tuple[str, str], int]) -> None:
@@ -169,8 +172,9 @@ class Ledger:
         if self._is_failing and 0 <= now - self._told_at < REMIND:
             return
         self._is_failing, self._told_at = True, now
-        log.error("usage can't be written to %s (%s); it is kept in memory and tried again",
-                  self._storage.path, error)  # fmt: skip
+        log.error("usage can't be written to %s (%s); it is kept in memory and tried again%s",
+                  self._storage.path, error,
+                  f"; {self._lost} rows are lost" if self._lost else "")  # fmt: skip
 
     # ------------------------------------------------------------ how much of the month
 

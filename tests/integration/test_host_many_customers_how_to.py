@@ -12,9 +12,10 @@ import pytest
 
 from blastbeat.errors import ConfigError
 from blastbeat.testing import Client, RunningServer
-from blastbeat_policy import PolicyPlugin
+from tests.helpers.contrib import CONTRIB
+from tests.helpers.source_tree import ROOT
 
-PAGE = Path(__file__).parents[3] / "docs" / "how-to" / "host-many-customers.md"
+PAGE = ROOT / "docs" / "how-to" / "host-many-customers.md"
 BLOCKS = re.findall(r"^```toml\n(.*?)^```", PAGE.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
 NODES = {"acme-web": "www.acme.example", "acme-api": "api.acme.example", "bolt": "bolt.example"}
 
@@ -29,10 +30,12 @@ def tables(folder: Path) -> dict[str, Any]:
 
 
 @pytest.fixture
-def site(blastbeat_server: Any, blastbeat_node: Any, tmp_path: Path) -> RunningServer:
-    server: RunningServer = blastbeat_server(
-        plugins={"policy": PolicyPlugin()}, toml=tables(tmp_path), folder=tmp_path
-    )
+def site(
+    blastbeat_server: Any, blastbeat_node: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> RunningServer:
+    monkeypatch.syspath_prepend(CONTRIB / "blastbeat-policy" / "src")
+    plugins = {"policy": "blastbeat_policy:PolicyPlugin"}
+    server: RunningServer = blastbeat_server(plugins=plugins, toml=tables(tmp_path), folder=tmp_path)
     for name in (*NODES, "corp"):
         blastbeat_node(lambda request, name=name: f"{name} {len(request.body)}", name=name)
     return server

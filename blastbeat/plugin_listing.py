@@ -63,16 +63,20 @@ def format_plugins(plugins: Sequence[PluginInfo]) -> str:
 
 def _format_plugin(plugin: PluginInfo) -> list[str]:
     origin = " ".join(part for part in (plugin.origin, plugin.version) if part)
-    lines = [f"{plugin.name}: {plugin.state} ({origin})"]
+    api = f", for API {plugin.api}" if plugin.api else ""
+    lines = [f"{plugin.name}: {plugin.state} ({origin}{api})"]
     if plugin.reason:
         lines.append(f"    reason     {plugin.reason}")
     if plugin.hooks:
         lines.append(f"    hooks      {', '.join(plugin.hooks)}")
     replacers = {(kind, name): by for kind, name, by in plugin.replaced}
-    for position, (kind, name) in enumerate(plugin.registered):
+    options = plugin.options or ((),) * len(plugin.registered)
+    for position, ((kind, name), names) in enumerate(zip(plugin.registered, options, strict=True)):
         label = "registers" if position == 0 else ""
         by = replacers.get((kind, name))
-        lines.append(f"    {label:<9}  {kind} {name}" + (f" (replaced by {by})" if by else ""))
+        notes = [f"replaced by {by}"] if by else []
+        notes += [f"options: {', '.join(names)}"] if names else []
+        lines.append(f"    {label:<9}  {kind} {name}" + (f" ({'; '.join(notes)})" if notes else ""))
     for position, (section, keys) in enumerate(plugin.declares):
         label = "declares" if position == 0 else ""
         lines.append(f"    {label:<9}  {section} {', '.join(keys)}".rstrip())

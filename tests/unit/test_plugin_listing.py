@@ -14,14 +14,16 @@ def test_everything_known_of_a_plugin_is_shown() -> None:
         hooks=("node_up", "register_selectors"),
         registered=(("selector", "round-robin"), ("selector", "other")),
         replaced=(("selector", "other", "sample"),),
+        options=((), ("key", "most")),
+        api="1.0",
         declares=(("[plan.NAME]", ("rate", "token")), ("[bare.NAME]", ()), ("[vhost.HOST]", ("plan",))),
     )
     failed = PluginInfo("rules", "", "/etc/rules.py", "failed", "plugin 'rules': no")
     assert format_plugins([active, failed]).splitlines() == [
-        "round-robin: active (built in 1.0)",
+        "round-robin: active (built in 1.0, for API 1.0)",
         "    hooks      node_up, register_selectors",
         "    registers  selector round-robin",
-        "               selector other (replaced by sample)",
+        "               selector other (replaced by sample; options: key, most)",
         "    declares   [plan.NAME] rate, token",
         "               [bare.NAME]",
         "               [vhost.HOST] plan",

@@ -98,6 +98,10 @@ class Registry:
         """What can be picked, in alphabetical order. Raises KeyError for a kind not in KINDS."""
         return tuple(sorted(self._registrations[kind]))
 
+    def registrations(self) -> list[Registration]:
+        """All that can be picked, kind by kind in the order they were added."""
+        return [each for named in self._registrations.values() for each in named.values()]
+
     def owner(self, kind: str, name: str) -> str | None:
         """The plugin whose factory answers to this name, None for an unknown one."""
         found = self._registrations[kind].get(name)

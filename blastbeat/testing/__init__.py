@@ -12,13 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from blastbeat.testing.client import Client, Response
     from blastbeat.testing.clock import FakeClock
-    from blastbeat.testing.contracts import (
-        EncoderContract,
-        FilterContract,
-        NodeAuthenticatorContract,
-        RequestAuthenticatorContract,
-        SelectorContract,
-    )
+    from blastbeat.testing.driver_contract import DriverContract
+    from blastbeat.testing.encoder_contract import EncoderContract
     from blastbeat.testing.fakes import (
         make_candidate,
         make_connection_view,
@@ -29,22 +24,29 @@ if TYPE_CHECKING:
         make_request_view,
         sample_requests,
     )
+    from blastbeat.testing.filter_contract import FilterContract
     from blastbeat.testing.node import ScriptedNode
+    from blastbeat.testing.node_authenticator_contract import NodeAuthenticatorContract
     from blastbeat.testing.node_request import HOLD, NodeRequest
     from blastbeat.testing.pytest_plugin import OpenClient, StartNode, StartServer
+    from blastbeat.testing.registration_contract import RegistrationContract
+    from blastbeat.testing.request_authenticator_contract import RequestAuthenticatorContract
     from blastbeat.testing.running import RunningServer
+    from blastbeat.testing.selector_contract import SelectorContract
     from blastbeat.testing.websocket_client import WebSocket
     from blastbeat.testing.websocket_contract import WebSocketDriverContract
 
 __all__ = [
     "HOLD",
     "Client",
+    "DriverContract",
     "EncoderContract",
     "FakeClock",
     "FilterContract",
     "NodeAuthenticatorContract",
     "NodeRequest",
     "OpenClient",
+    "RegistrationContract",
     "RequestAuthenticatorContract",
     "Response",
     "RunningServer",
@@ -65,15 +67,13 @@ __all__ = [
 ]
 
 _HOME = {
-    "client": ("Client", "Response"),
-    "clock": ("FakeClock",),
-    "contracts": (
-        "EncoderContract",
-        "FilterContract",
-        "NodeAuthenticatorContract",
-        "RequestAuthenticatorContract",
-        "SelectorContract",
+    "client": (
+        "Client",
+        "Response",
     ),
+    "clock": ("FakeClock",),
+    "driver_contract": ("DriverContract",),
+    "encoder_contract": ("EncoderContract",),
     "fakes": (
         "make_candidate",
         "make_connection_view",
@@ -84,10 +84,18 @@ _HOME = {
         "make_request_view",
         "sample_requests",
     ),
+    "filter_contract": ("FilterContract",),
     "node": ("ScriptedNode",),
-    "node_request": ("HOLD", "NodeRequest"),
     "pytest_plugin": ("OpenClient", "StartNode", "StartServer"),
+    "node_authenticator_contract": ("NodeAuthenticatorContract",),
+    "node_request": (
+        "HOLD",
+        "NodeRequest",
+    ),
+    "registration_contract": ("RegistrationContract",),
+    "request_authenticator_contract": ("RequestAuthenticatorContract",),
     "running": ("RunningServer",),
+    "selector_contract": ("SelectorContract",),
     "websocket_client": ("WebSocket",),
     "websocket_contract": ("WebSocketDriverContract",),
 }
@@ -97,4 +105,9 @@ _MODULE_OF = {name: module for module, names in _HOME.items() for name in names}
 def __getattr__(name: str) -> Any:
     if name not in _MODULE_OF:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    try:
+        return getattr(importlib.import_module(f"{__name__}.{_MODULE_OF[name]}"), name)
+    except ModuleNotFoundError as error:
+        if error.name in ("pytest", "hypothesis"):
+            raise ImportError(f"{name} needs {error.name}: pip install 'blastbeat[testing]'") from error
+        raise

@@ -20,6 +20,8 @@ from blastbeat.interfaces import (
 )
 from blastbeat.plugin_manager import PluginManager
 from blastbeat.plugin_sources import Named, built_ins
+from blastbeat.registry import Registry
+from blastbeat.testing.loading import load_plugin, name_of
 
 
 def make_request(**changes: Any) -> Request:
@@ -128,15 +130,23 @@ def make_registered(
     table: Mapping[str, Any] | None = None,
     plugin_name: str = "",
 ) -> Any:
-    """Load `plugin` (a module, or an object) as a server would, without any other, and make what it
+    """Load `plugin` (see `load_plugin`) as a server would, without any other, and make what it
     registered as the `kind` (``"selector"``…) `name`. `table` is what the configuration says in the plugin's
     own table; `plugin_name` the name that its entry point gives it. Raises PluginError or ConfigError."""
-    own_name = plugin_name or str(getattr(plugin, "__name__", type(plugin).__name__))
+    registry = registry_of(plugin, table=table, plugin_name=plugin_name)
+    return registry.make(kind, PluginRef(name, options or {}))
+
+
+def registry_of(plugin: object, *, table: Mapping[str, Any] | None = None, plugin_name: str = "") -> Registry:
+    """What `plugin` registers, loaded as a server would, without any other. Raises PluginError or
+    ConfigError."""
+    loaded = load_plugin(plugin)
+    own_name = plugin_name or name_of(loaded)
     manager = PluginManager(
         load=(),
         disabled=[source.name for source in built_ins()],
-        plugins=[Named(own_name, plugin)],
+        plugins=[Named(own_name, loaded)],
         options={own_name: table} if table else {},
     )
     manager.load()
-    return manager.build_registry().make(kind, PluginRef(name, options or {}))
+    return manager.build_registry()

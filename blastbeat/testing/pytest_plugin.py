@@ -22,10 +22,23 @@ if TYPE_CHECKING:
 
 # Contracts say what is wrong with plain `assert`, which pytest has to rewrite before they are imported.
 pytest.register_assert_rewrite(
-    "blastbeat.testing.client",
-    "blastbeat.testing.contracts",
-    "blastbeat.testing.websocket_client",
-    "blastbeat.testing.websocket_contract",
+    *(
+        f"blastbeat.testing.{module}"
+        for module in (
+            "checks",
+            "client",
+            "driver_contract",
+            "driver_reading",
+            "encoder_contract",
+            "filter_contract",
+            "node_authenticator_contract",
+            "registration_contract",
+            "request_authenticator_contract",
+            "selector_contract",
+            "websocket_client",
+            "websocket_contract",
+        )
+    )
 )
 
 StartServer: TypeAlias = "Callable[..., RunningServer]"

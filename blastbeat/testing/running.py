@@ -8,13 +8,11 @@ from __future__ import annotations
 
 import asyncio
 import concurrent.futures
-import inspect
 import logging
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from importlib.metadata import EntryPoint
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,12 +24,12 @@ from blastbeat.config.model import Config
 from blastbeat.config_file import ConfigFile
 from blastbeat.counters import Counters
 from blastbeat.errors import Problem
-from blastbeat.hookspecs import ENTRY_POINT_GROUP
 from blastbeat.interfaces import ExchangeView, NodeView
 from blastbeat.plugin_sources import Named
 from blastbeat.reloading import Reload
 from blastbeat.server import Server
 from blastbeat.testing.configuration import Toml, complete
+from blastbeat.testing.loading import load_plugin
 
 T = TypeVar("T")
 
@@ -298,11 +296,5 @@ def _describe(record: logging.LogRecord) -> str:
 def _resolve(plugins: Plugins) -> list[object]:
     """What the server is handed: each made as if it were installed."""
     if isinstance(plugins, Mapping):
-        return [Named(name, _load(plugin)) for name, plugin in plugins.items()]
-    return [_load(plugin) for plugin in plugins]
-
-
-def _load(plugin: object) -> object:
-    if isinstance(plugin, str):
-        plugin = EntryPoint("plugin", plugin, ENTRY_POINT_GROUP).load()
-    return plugin() if inspect.isclass(plugin) else plugin
+        return [Named(name, load_plugin(plugin)) for name, plugin in plugins.items()]
+    return [load_plugin(plugin) for plugin in plugins]

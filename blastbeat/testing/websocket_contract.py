@@ -7,6 +7,10 @@ from __future__ import annotations
 
 import zlib
 from collections.abc import Iterable
+from typing import ClassVar
+
+from hypothesis import given
+from hypothesis import strategies as st
 
 from blastbeat.events import (
     Buffer,
@@ -17,7 +21,12 @@ from blastbeat.events import (
     WebSocketPing,
     WebSocketPong,
 )
+from blastbeat.gates.websocket import WebSocketGate
 from blastbeat.interfaces import WebSocketDriver, WebSocketDriverFactory, WebSocketOptions
+from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
+from blastbeat.testing.contract import Contract
+from blastbeat.testing.inherited import inherited
+from blastbeat.testing.strategies import cut
 
 _CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG = 0, 1, 2, 8, 9, 10
 _FIN, _COMPRESSED = 0x80, 0xC0
@@ -46,12 +55,43 @@ def _verdicts(events: Iterable[WebSocketEvent]) -> list[tuple[object, ...]]:
     return told
 
 
-class WebSocketDriverContract:
-    """Say in `new_factory` how the factory is made. Drivers that keep this are exchangeable: the same events
-    and the same close codes for the same bytes."""
+def _unmasked(opcode: int, payload: bytes) -> bytes:
+    """A frame as a server sends it."""
+    size = len(payload)
+    length = bytes([size]) if size < 126 else b"\x7e" + size.to_bytes(2, "big")
+    return bytes([_FIN | opcode]) + length + payload
+
+
+def _all_told(driver: WebSocketDriver, pieces: Iterable[bytes]) -> list[tuple[object, ...]]:
+    """What a driver tells of pieces, up to the first end."""
+    events: list[WebSocketEvent] = []
+    for piece in pieces:
+        events += driver.receive_data(piece)
+        if events and isinstance(events[-1], WebSocketFailure | WebSocketClose):
+            break
+    return _verdicts(events)
+
+
+_MESSAGES = st.one_of(
+    st.text(max_size=300).map(lambda text: (text.encode("utf-8", "replace"), True)),
+    st.binary(max_size=300).map(lambda data: (data, False)),
+)
+_FRAMES = st.builds(
+    _frame,
+    st.sampled_from([_CONTINUATION, _TEXT, _BINARY, _CLOSE, _PING, _PONG]),
+    st.sampled_from([b"", b"a", b"\xe2\x82", b"\xac", b"\xff", b"\x03\xe8bye", b"\x03\xed", b"x" * 130]),
+    st.sampled_from([_FIN, 0]),
+)
+
+
+class WebSocketDriverContract(Contract):
+    """Drivers that keep this are exchangeable: the same events and close codes for the same bytes."""
+
+    kind: ClassVar[str] = "websocket-driver"
 
     def new_factory(self) -> WebSocketDriverFactory:
-        raise NotImplementedError("return a new WebSocketDriverFactory")
+        made: WebSocketDriverFactory = self.make()
+        return made
 
     def new_driver(self) -> WebSocketDriver:
         """One without extensions."""
@@ -187,6 +227,64 @@ class WebSocketDriverContract:
             deflated = compressor.compress(bytes(10 * _MAX_MESSAGE)) + compressor.flush(zlib.Z_SYNC_FLUSH)
             events = driver.receive_data(_frame(_BINARY, deflated[:-4], _COMPRESSED))
             assert _verdicts(events) == [("failure", 1009)]
+
+    @inherited
+    @given(messages=st.lists(_MESSAGES, max_size=6), data=st.data())
+    def test_any_messages_in_any_pieces_are_told(
+        self, messages: list[tuple[bytes, bool]], data: st.DataObject
+    ) -> None:
+        sent, expected = b"", list[tuple[object, ...]]()
+        for payload, is_text in messages:
+            places = data.draw(st.lists(st.integers(0, len(payload)), max_size=3))
+            frames = cut(payload, places) or [b""]
+            for number, piece in enumerate(frames):
+                opcode = _CONTINUATION if number else _TEXT if is_text else _BINARY
+                sent += _frame(opcode, piece, _FIN if number == len(frames) - 1 else 0)
+                if data.draw(st.booleans()):
+                    sent += _frame(_PING, b"%d" % number)
+                    expected.append(("ping", b"%d" % number))
+            # Behind the last fragment a ping comes behind the message.
+            last_ping = [expected.pop()] if sent.endswith(_frame(_PING, b"%d" % (len(frames) - 1))) else []
+            expected += [("message", payload, is_text), *last_ping]
+        assert self.told(sent, data.draw(st.integers(1, 40))) == expected
+
+    @inherited
+    @given(pieces=st.lists(st.binary(max_size=60) | _FRAMES, max_size=8), size=st.integers(1, 30))
+    def test_whatever_passes_the_gate_is_told_as_the_reference_does(
+        self, pieces: list[bytes], size: int
+    ) -> None:
+        gate, passed = WebSocketGate(_MAX_MESSAGE), list[bytes]()
+        sent = b"".join(pieces)
+        for start in range(0, len(sent), size):
+            passed.append(gate.receive(sent[start : start + size]))
+        reference = WsprotoDriverFactory({}).negotiate([], WebSocketOptions(max_message=_MAX_MESSAGE))[1]
+        assert _all_told(self.new_driver(), passed) == _all_told(reference, passed)
+
+    @inherited
+    @given(messages=st.lists(_MESSAGES, max_size=4))
+    def test_what_is_sent_is_read_again(self, messages: list[tuple[bytes, bool]]) -> None:
+        driver, out = self.new_driver(), list[Buffer]()
+        for payload, is_text in messages:
+            driver.send_message(payload, is_text, out)
+        expected = b"".join(
+            _unmasked(_TEXT if is_text else _BINARY, payload) for payload, is_text in messages
+        )
+        assert b"".join(out) == expected
+
+    def test_connections_share_nothing(self) -> None:
+        factory, options = self.new_factory(), WebSocketOptions(max_message=_MAX_MESSAGE)
+        one, other = factory.negotiate([], options)[1], factory.negotiate([], options)[1]
+        assert not one.receive_data(_frame(_TEXT, b"begun", first=0))
+        assert _verdicts(other.receive_data(_frame(_TEXT, b"whole"))) == [("message", b"whole", True)]
+
+    def test_what_a_connection_remembers_is_bounded(self) -> None:
+        driver = self.new_driver()
+
+        def meet(number: int) -> None:
+            driver.receive_data(_frame(_TEXT, b"%d" % number) + _frame(_PING, b"%d" % number))
+            driver.send_message(b"%d" % number, True, [])
+
+        self.check_remembering(driver, meet)
 
     def test_pongs_are_told(self) -> None:
         assert self.new_driver().receive_data(_frame(_PONG, b"x")) == [WebSocketPong(1, b"x")]

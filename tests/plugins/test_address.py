@@ -34,6 +34,7 @@ def client(remote_addr: bytes) -> RequestView:
 
 
 class TestAddressOfNodes(NodeAuthenticatorContract):
+    max_entries = address.MAX_REMEMBERED
     accepted = tuple(make_candidate(address=each) for each in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1"))
     denied = (
         *(make_candidate(address=each) for each in ("11.0.0.1", "10.9.0.1", "::1", "::ffff:10.9.0.1", "?")),
@@ -41,24 +42,29 @@ class TestAddressOfNodes(NodeAuthenticatorContract):
         make_candidate(address="", heard=False),
     )
 
-    def new_authenticator(self) -> NodeAuthenticator:
-        return for_nodes(allow="10.0.0.0/8, 2001:db8::/32", deny=["10.9.0.0/16"])
+    plugin = address
+    name = "address"
+    options = {"allow": "10.0.0.0/8, 2001:db8::/32", "deny": ["10.9.0.0/16"]}
 
 
 class TestAddressOfNodesOnIpc(NodeAuthenticatorContract):
+    max_entries = address.MAX_REMEMBERED
     accepted = (make_candidate(address=""), make_candidate(address="10.0.0.1"))
     denied = (make_candidate(address="", heard=False), make_candidate(address="11.0.0.1"))
 
-    def new_authenticator(self) -> NodeAuthenticator:
-        return for_nodes(allow="10.0.0.1", ipc="yes")
+    plugin = address
+    name = "address"
+    options = {"allow": "10.0.0.1", "ipc": "yes"}
 
 
 class TestAddressOfClients(RequestAuthenticatorContract):
+    max_entries = address.MAX_REMEMBERED
     allowed = (client(b"192.0.2.7"), client(b"::ffff:192.0.2.7"), client(b"fe80::1%eth0"))
     denied = (client(b"192.0.3.7"), client(b"2001:db8::1"), client(b""), client(b"\xff"), client(b"unknown"))
 
-    def new_authenticator(self) -> RequestAuthenticator:
-        return for_clients(allow="192.0.2.0/24 fe80::/10")
+    plugin = address
+    name = "address"
+    options = {"allow": "192.0.2.0/24 fe80::/10"}
 
 
 def test_it_asks_to_see_the_address_of_each_message() -> None:

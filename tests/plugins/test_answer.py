@@ -10,7 +10,7 @@ import pytest
 
 from blastbeat.errors import ConfigError
 from blastbeat.events import CloseReason
-from blastbeat.interfaces import Answer, Filter, ServerView
+from blastbeat.interfaces import Answer, ServerView
 from blastbeat.plugins.answer import MAX_FILE, AnswerPlugin, type_of
 from blastbeat.testing import FilterContract, make_registered, make_request_view
 
@@ -23,9 +23,9 @@ def make(plugin: AnswerPlugin | None = None, **options: Any) -> Any:
 
 
 class TestAnswer(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(status="503", body="back soon", headers="Retry-After: 60", method="GET HEAD")
-        return made
+    plugin = AnswerPlugin
+    name = "answer"
+    options = {"status": "503", "body": "back soon", "headers": "Retry-After: 60", "method": "GET HEAD"}
 
 
 def answer(subject: Any, **changes: Any) -> Answer | None:

@@ -20,7 +20,8 @@ def choose(*names: str, **sessions: int) -> str:
 
 
 class TestFirst(SelectorContract):
-    new_selector = staticmethod(new_selector)
+    plugin = first_available
+    name = "first"
 
 
 def test_the_first_does_all_the_work() -> None:

@@ -41,12 +41,17 @@ def owners(*names: str) -> list[str]:
 
 
 class TestHashByAddress(SelectorContract):
-    new_selector = staticmethod(new_selector)
+    max_entries = 4096  # names are remembered with their numbers
+    plugin = hash_selector
+    name = "hash"
 
 
 class TestHashByCookie(SelectorContract):
-    def new_selector(self) -> Selector:
-        return new_selector(key="cookie:a")
+    max_entries = 4096  # names are remembered with their numbers
+
+    plugin = hash_selector
+    name = "hash"
+    options = {"key": "cookie:a"}
 
 
 # ---------------------------------------------------------------- consistency

@@ -21,15 +21,15 @@ def make(**options: Any) -> Any:
 
 
 class TestRequestHeaders(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(set="X-A: 1", remove="Cookie", path="/path")
-        return made
+    plugin = headers
+    name = "headers"
+    options = {"set": "X-A: 1", "remove": "Cookie", "path": "/path"}
 
 
 class TestResponseHeaders(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(add="X-A: 1", response_set=["X-B: 2"], response_remove="Content-Type")
-        return made
+    plugin = headers
+    name = "headers"
+    options = {"add": "X-A: 1", "response-set": ["X-B: 2"], "response-remove": "Content-Type"}
 
 
 def response(subject: Any, fields: Headers, target: bytes = b"/path") -> Headers:

@@ -9,6 +9,12 @@ from blastbeat.events import RequestData, RequestEnd, RequestHead
 from blastbeat.interfaces import Driver, DriverFactory, HttpLimits, Options
 from blastbeat.plugins import http1_h11
 from blastbeat.plugins.http1_h11 import H11Driver, H11DriverFactory
+from blastbeat.testing import DriverContract
+
+
+class TestH11(DriverContract):
+    plugin = http1_h11
+    name = "h11"
 
 
 def new_driver() -> H11Driver:

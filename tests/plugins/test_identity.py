@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from blastbeat.interfaces import NodeAuthenticator
 from blastbeat.plugins import identity
-from blastbeat.testing import NodeAuthenticatorContract, make_candidate, make_registered
+from blastbeat.testing import NodeAuthenticatorContract, make_candidate
 
 
 class TestIdentity(NodeAuthenticatorContract):
@@ -19,6 +18,5 @@ class TestIdentity(NodeAuthenticatorContract):
         make_candidate("", expected=frozenset({"app1"})),
     )
 
-    def new_authenticator(self) -> NodeAuthenticator:
-        authenticator: NodeAuthenticator = make_registered(identity, "node-authenticator", "identity")
-        return authenticator
+    plugin = identity
+    name = "identity"

@@ -29,7 +29,8 @@ def choose(selector: Selector, candidates: list[InstanceView], times: int) -> li
 
 
 class TestLeastConnections(SelectorContract):
-    new_selector = staticmethod(new_selector)
+    plugin = least_connections
+    name = "least-connections"
 
 
 def test_the_fewest_sessions_win() -> None:

@@ -22,21 +22,27 @@ def make(**options: Any) -> Any:
 
 
 class TestLimitsOfRequests(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(requests="5/s", client_requests="2/s", concurrent=5, client_concurrent="3")
-        return made
+    max_entries = 4096  # addresses are remembered with what they are counted under
+
+    plugin = limits
+    name = "limits"
+    options = {"requests": "5/s", "client-requests": "2/s", "concurrent": 5, "client-concurrent": "3"}
 
 
 class TestLimitsOfBytes(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(download="1Mbit/s", client_download=1000, upload="1MiB/s", client_upload="8")
-        return made
+    max_entries = 4096  # addresses are remembered with what they are counted under
+
+    plugin = limits
+    name = "limits"
+    options = {"download": "1Mbit/s", "client-download": 1000, "upload": "1MiB/s", "client-upload": "8"}
 
 
 class TestLimitsOfBoth(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(client_requests=2, upload="1MiB/s", download="1MiB/s")
-        return made
+    max_entries = 4096  # addresses are remembered with what they are counted under
+
+    plugin = limits
+    name = "limits"
+    options = {"client-requests": 2, "upload": "1MiB/s", "download": "1MiB/s"}
 
 
 class Table:

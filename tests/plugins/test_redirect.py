@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from blastbeat.errors import ConfigError
 from blastbeat.events import CloseReason
 from blastbeat.headers import is_field
-from blastbeat.interfaces import Answer, Filter
+from blastbeat.interfaces import Answer
 from blastbeat.plugins import redirect
 from blastbeat.testing import FilterContract, make_registered, make_request_view
 
@@ -21,15 +21,15 @@ def make(**options: Any) -> Any:
 
 
 class TestRedirect(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(to="https://shop.example{path}", status="301", path="/old")
-        return made
+    plugin = redirect
+    name = "redirect"
+    options = {"to": "https://shop.example{path}", "status": "301", "path": "/old"}
 
 
 class TestRedirectOfEverything(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(to="{scheme}://{host}/x{rest}?u={uri}")
-        return made
+    plugin = redirect
+    name = "redirect"
+    options = {"to": "{scheme}://{host}/x{rest}?u={uri}"}
 
 
 def location(options: dict[str, Any], target: bytes, host: bytes = b"example.org", **changes: Any) -> str:

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from blastbeat.errors import ConfigError
-from blastbeat.interfaces import Answer, Filter, Route
+from blastbeat.interfaces import Answer, Route
 from blastbeat.plugins import rewrite
 from blastbeat.plugins.patterns import MAX_PATH
 from blastbeat.testing import FilterContract, make_registered, make_request_view
@@ -18,15 +18,15 @@ def make(**options: Any) -> Any:
 
 
 class TestRewriteOfAPrefix(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(path="/", to="/x{rest}")
-        return made
+    plugin = rewrite
+    name = "rewrite"
+    options = {"path": "/", "to": "/x{rest}"}
 
 
 class TestRewriteByPattern(FilterContract):
-    def new_filter(self) -> Filter:
-        made: Filter = make(pattern=r"/(.*)", to="/x?of={1}")
-        return made
+    plugin = rewrite
+    name = "rewrite"
+    options = {"pattern": "/(.*)", "to": "/x?of={1}"}
 
 
 def rewritten(options: dict[str, Any], target: bytes) -> bytes | None:

@@ -24,7 +24,8 @@ def choose(selector: Selector, candidates: list[InstanceView], times: int) -> li
 
 
 class TestRoundRobin(SelectorContract):
-    new_selector = staticmethod(new_selector)
+    plugin = round_robin
+    name = "round-robin"
 
 
 def test_each_in_its_turn_whatever_the_sessions() -> None:

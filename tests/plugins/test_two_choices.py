@@ -9,18 +9,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blastbeat.interfaces import Selector
 from blastbeat.plugins import two_choices
 from blastbeat.plugins.two_choices import TwoChoices
-from blastbeat.testing import SelectorContract, make_instance, make_registered, make_request
+from blastbeat.testing import SelectorContract, make_instance, make_request
 
 REQUEST = make_request()
 
 
 class TestTwoChoices(SelectorContract):
-    def new_selector(self) -> Selector:
-        selector: Selector = make_registered(two_choices, "selector", "two-choices")
-        return selector
+    plugin = two_choices
+    name = "two-choices"
 
 
 def picking(*numbers: int) -> Callable[[int], int]:

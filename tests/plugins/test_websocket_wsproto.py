@@ -14,14 +14,15 @@ from blastbeat.events import (
     WebSocketPong,
 )
 from blastbeat.interfaces import WebSocketDriver, WebSocketOptions
+from blastbeat.plugins import websocket_wsproto
 from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
 from blastbeat.testing import WebSocketDriverContract
 from tests.helpers.websocket_frames import BINARY, CLOSE, CONTINUATION, PING, PONG, TEXT, frame
 
 
 class TestWsproto(WebSocketDriverContract):
-    def new_factory(self) -> WsprotoDriverFactory:
-        return WsprotoDriverFactory({})
+    plugin = websocket_wsproto
+    name = "wsproto"
 
 
 def driver(compression: bool = False) -> WebSocketDriver:

@@ -29,7 +29,8 @@ def choose(selector: Selector, candidates: list[InstanceView], times: int) -> li
 
 
 class TestWeightedRoundRobin(SelectorContract):
-    new_selector = staticmethod(new_selector)
+    plugin = weighted_round_robin
+    name = "weighted-round-robin"
 
 
 def test_the_turns_are_spread_over_the_round() -> None:

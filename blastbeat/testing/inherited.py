@@ -23,6 +23,10 @@ def inherited(test: T) -> T:
         max_examples=max(1, profile.max_examples // SHARE),
         deadline=None,
         phases=[phase for phase in profile.phases if phase is not Phase.explain],
-        suppress_health_check=[HealthCheck.differing_executors, HealthCheck.too_slow],
+        suppress_health_check=[
+            HealthCheck.differing_executors,
+            HealthCheck.too_slow,
+            HealthCheck.function_scoped_fixture,  # an autouse fixture of the subclass
+        ],
     )(test)
     return relaxed

@@ -34,7 +34,6 @@ def client(remote_addr: bytes) -> RequestView:
 
 
 class TestAddressOfNodes(NodeAuthenticatorContract):
-    max_entries = address.MAX_REMEMBERED
     accepted = tuple(make_candidate(address=each) for each in ("10.0.0.1", "::ffff:10.0.0.1", "2001:db8::1"))
     denied = (
         *(make_candidate(address=each) for each in ("11.0.0.1", "10.9.0.1", "::1", "::ffff:10.9.0.1", "?")),
@@ -48,7 +47,6 @@ class TestAddressOfNodes(NodeAuthenticatorContract):
 
 
 class TestAddressOfNodesOnIpc(NodeAuthenticatorContract):
-    max_entries = address.MAX_REMEMBERED
     accepted = (make_candidate(address=""), make_candidate(address="10.0.0.1"))
     denied = (make_candidate(address="", heard=False), make_candidate(address="11.0.0.1"))
 
@@ -58,7 +56,6 @@ class TestAddressOfNodesOnIpc(NodeAuthenticatorContract):
 
 
 class TestAddressOfClients(RequestAuthenticatorContract):
-    max_entries = address.MAX_REMEMBERED
     allowed = (client(b"192.0.2.7"), client(b"::ffff:192.0.2.7"), client(b"fe80::1%eth0"))
     denied = (client(b"192.0.3.7"), client(b"2001:db8::1"), client(b""), client(b"\xff"), client(b"unknown"))
 

@@ -41,14 +41,11 @@ def owners(*names: str) -> list[str]:
 
 
 class TestHashByAddress(SelectorContract):
-    max_entries = 4096  # names are remembered with their numbers
     plugin = hash_selector
     name = "hash"
 
 
 class TestHashByCookie(SelectorContract):
-    max_entries = 4096  # names are remembered with their numbers
-
     plugin = hash_selector
     name = "hash"
     options = {"key": "cookie:a"}

@@ -22,24 +22,18 @@ def make(**options: Any) -> Any:
 
 
 class TestLimitsOfRequests(FilterContract):
-    max_entries = 4096  # addresses are remembered with what they are counted under
-
     plugin = limits
     name = "limits"
     options = {"requests": "5/s", "client-requests": "2/s", "concurrent": 5, "client-concurrent": "3"}
 
 
 class TestLimitsOfBytes(FilterContract):
-    max_entries = 4096  # addresses are remembered with what they are counted under
-
     plugin = limits
     name = "limits"
     options = {"download": "1Mbit/s", "client-download": 1000, "upload": "1MiB/s", "client-upload": "8"}
 
 
 class TestLimitsOfBoth(FilterContract):
-    max_entries = 4096  # addresses are remembered with what they are counted under
-
     plugin = limits
     name = "limits"
     options = {"client-requests": 2, "upload": "1MiB/s", "download": "1MiB/s"}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from collections.abc import Callable, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
@@ -37,7 +38,7 @@ class Mock(httpx.AsyncBaseTransport):
 
     def __init__(self, say: Callable[[httpx.Request], Said]) -> None:
         self.say = say
-        self.asked: list[httpx.Request] = []
+        self.asked: deque[httpx.Request] = deque(maxlen=1000)
         self.is_closed = False
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -11,6 +11,7 @@ ENDPOINT = "tcp://127.0.0.1:5000"
 
 
 class TestPolicyNodes(NodeAuthenticatorContract):
+    forgets_by_notice = True
     accepted = (make_candidate(address="10.1.2.3"), make_candidate(address="::ffff:10.1.2.3"))
     denied = (make_candidate(address="192.0.2.1"), make_candidate(address="", heard=False))
 

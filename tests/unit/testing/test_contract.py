@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from blastbeat import hookimpl
 from blastbeat.plugins import limits
 from blastbeat.testing.contract import Contract
 
@@ -71,12 +72,26 @@ def test_afterwards_and_in_other_threads_all_is_as_it_was() -> None:
     assert (time.sleep, open, vars(socket.socket).get("connect")) == before
 
 
+class Counting:
+    @hookimpl
+    def blastbeat_register_counters(self, register: Any) -> None:
+        register("tag.words", "words")
+
+
 def test_counters_are_those_of_the_server_and_the_plugins_own() -> None:
-    contract = type("Counting", (OfLimits,), {"counters": ["tag.words"]})()
-    contract.count("requests.received")
-    contract.count("tag.words")
+    for values in ({"plugin": Counting}, {"plugin": None, "counters": ["tag.words"]}):
+        contract = type("Counting", (OfLimits,), values)()
+        contract.count("requests.received")
+        contract.count("tag.words")
+        with pytest.raises(AssertionError, match="no counter"):
+            contract.count("tag.letters")
+
+
+def test_without_a_plugin_only_the_servers_names_are_known() -> None:
+    contract = type("Counting", (OfLimits,), {"plugin": None})()
+    contract.count("tag.letters")
     with pytest.raises(AssertionError, match="no counter"):
-        contract.count("tag.letters")
+        contract.count("requests.recieved")
 
 
 class Table:
@@ -97,6 +112,6 @@ def test_tables_with_an_end_are_fine_and_others_are_found() -> None:
     for limit in (0, 1, 50, 100):
         table = Table(limit)
         contract.check_remembering(table, table.meet)
-    table = Table(1000)
+    table = Table(2000)
     with pytest.raises(AssertionError, match="max_entries"):
         contract.check_remembering(table, table.meet)

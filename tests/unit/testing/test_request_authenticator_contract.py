@@ -128,7 +128,7 @@ class Locks(Basic):
 
 class Miscounts(Basic):
     async def authenticate(self, view: Any) -> Any:
-        view.count("basic.no-such-counter")
+        view.count("requests.no-such-counter")
         return await super().authenticate(view)
 
 
@@ -191,5 +191,5 @@ def test_a_contract_that_was_not_filled_in_is_found(changes: dict[str, Any]) -> 
 
 
 def test_a_counter_of_the_plugins_own_is_known_by_its_name() -> None:
-    made = contract(Miscounts, counters=["basic.no-such-counter"])
+    made = contract(Miscounts, counters=["requests.no-such-counter"])
     assert failures_of(made, only="test_any_request_gets") == {}

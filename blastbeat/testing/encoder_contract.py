@@ -96,14 +96,11 @@ class EncoderContract(Contract):
             {"method": b"DELETE"},
             {"target": b"/other?query=1"},
             {"target": b"/path?query=2"},
-            {"headers": [(b"host", b"example.org"), (b"x-a", b"1")]},
-            {"headers": [(b"host", b"example.org"), (b"x-a", b"2")]},
-            {"headers": [(b"host", b"example.org"), (b"x-b", b"1")]},
-            {"content_length": 7, "headers": [(b"host", b"example.org"), (b"content-length", b"7")]},
         ],
         ids=lambda changes: " ".join(map(repr, changes.values()))[:40],
     )
     def test_another_request_is_another_message(self, changes: dict[str, Any]) -> None:
+        """What fields a format has is its own affair; `read_request` says so, and then none may be lost."""
         encode = self._encode()
         if encode is not None:
             assert encode(make_request(**changes)) != encode(make_request()), (

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, Phase, settings
 
 T = TypeVar("T", bound=Callable[..., None])
 
-SHARE = 4
+SHARE = 5
 """A contract has many of these tests, so each tries this part of the examples that the profile wants."""
 
 

@@ -67,7 +67,7 @@ def test_the_listing_shows_it(folder: Path) -> None:
 
 
 def test_its_tests_pass(folder: Path) -> None:
-    assert re.search(r"\b6 passed", run(folder, "test"))
+    assert re.search(r"\b[1-9]\d passed", run(folder, "test"))
 
 
 def test_it_serves(folder: Path, stage: Stage) -> None:

@@ -26,6 +26,15 @@ def test_customers_may_come_before_their_plans() -> None:
     assert case.customer.terms.rates["requests"].per_second == 100
 
 
+def test_a_customer_whose_tables_say_the_same_is_left_as_it_is() -> None:
+    case = Case(requests="1/h", node_networks="10.0.0.0/8", methods="GET")
+    terms = case.customer.terms
+    case.change(requests="1/h", node_networks="10.0.0.0/8", methods="GET")
+    assert case.customer.terms is terms
+    case.change(requests="1/h", node_networks="10.0.0.0/9", methods="GET")
+    assert case.customer.terms is not terms
+
+
 def test_a_customer_that_was_removed_is_served_as_before_until_its_last_exchange() -> None:
     case = Case(requests="1/h")
     case.customers.take_customers({})

@@ -129,6 +129,7 @@ class Customers:
         self._by_name: dict[str, Customer] = {}
         self._plans: Mapping[str, Options] = {}
         self._tables: Mapping[str, Options] = {}
+        self._applied: dict[str, tuple[Options, Options]] = {}
 
     def get(self, name: str) -> Customer:
         """The customer of this name. A virtualhost may be made before its customer's table has come."""
@@ -160,7 +161,11 @@ class Customers:
         for name, own in self._tables.items():
             plan_name = own.get("plan", "")
             plan = self._plans.get(plan_name)
-            if plan is not None:
-                customer = self.get(name)
-                customer.is_configured = True
+            if plan is None:
+                continue
+            customer = self.get(name)
+            customer.is_configured = True
+            # Ten thousand customers take half a second, and the event loop waits: only those that changed.
+            if self._applied.get(name) != (plan, own):
+                self._applied[name] = plan, own
                 customer.apply(make_terms(plan_name, plan, own), now)

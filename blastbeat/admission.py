@@ -77,7 +77,10 @@ class Admission:
                 if answer is not None:
                     give_answer(stream, virtualhost, answer, self)
                     return
-            self._check_size(exchange, virtualhost)
+            length, limit = exchange.head.content_length, virtualhost.config.max_body
+            if length and limit and length > limit:
+                detail = f"the body would be {length} bytes, {limit} are allowed"
+                raise ClientError(413, detail, limit="max-body")
             if exchange.head.method in max_forwards.METHODS:
                 answer = max_forwards.check_method(exchange.request, virtualhost.config.trace)
                 if answer is not None:
@@ -102,20 +105,21 @@ class Admission:
     def _find(self, stream: Stream, exchange: Exchange) -> VirtualHost:
         authority = exchange.head.authority
         client = stream.client
-        virtualhost = self.hosts.find(authority, client.default_port, client.listener)
-        if virtualhost is None:
-            raise ClientError(404, f"no virtualhost for {authority.decode('ascii', 'replace') or 'no host'}")
+        known = client.facts.found
+        if known is not None and known[0] is self.hosts and known[1] == authority:
+            virtualhost: VirtualHost | None = known[2]
+            assert virtualhost is not None
+        else:
+            virtualhost = self.hosts.find(authority, client.default_port, client.listener)
+            if virtualhost is None:
+                name = authority.decode("ascii", "replace") or "no host"
+                raise ClientError(404, f"no virtualhost for {name}")
+            client.facts.found = (self.hosts, authority, virtualhost)
         exchange.virtualhost = virtualhost.name
         if (tls := client.facts.tls) is not None and tls.server_name != authority:
             find = partial(self.hosts.find, default_port=client.default_port, listener=client.listener)
             check_server_name(tls.server_name, authority, client.default_port, virtualhost, find)
         return virtualhost
-
-    def _check_size(self, exchange: Exchange, virtualhost: VirtualHost) -> None:
-        limit, length = virtualhost.config.max_body, exchange.head.content_length
-        if limit and length is not None and length > limit:
-            detail = f"the body would be {length} bytes, {limit} are allowed"
-            raise ClientError(413, detail, limit="max-body")
 
     # ------------------------------------------------------------ filters and authenticators
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from blastbeat.events import Buffer, Headers
-from blastbeat.forwarding import ConnectionFacts
+from blastbeat.facts import ConnectionFacts
 from blastbeat.interfaces import ClientSide, ConnectionView, Pace, WebSocketOptions
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import Enum
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 Buffer: TypeAlias = bytes | bytearray | memoryview
 Headers: TypeAlias = list[tuple[bytes, bytes]]
@@ -48,10 +48,44 @@ class CloseReason(Enum):
     PING_TIMEOUT = "ping-timeout"
 
     counter: str
+    text: str
 
     def __init__(self, text: str) -> None:
-        # Precomputed: no string is put together for each request.
+        # Precomputed: no string is put together for each request. An Enum's `value` costs a call in Python.
         self.counter = f"exchanges.{text}"
+        self.text = text
+
+
+class RepeatedHeaders(list[tuple[bytes, bytes]]):
+    """Headers of a request of which all but the last field are those of the request before, on the same
+    connection to the same virtualhost.
+
+    `rendered` is for whoever writes them for nodes, by writer: what is kept there stays right as long as the
+    client repeats them. Whoever makes another list of them makes a plain one.
+    """
+
+    __slots__ = ("rendered",)
+
+    def __init__(self, repeated: Headers, last: tuple[bytes, bytes], rendered: dict[object, Any]) -> None:
+        super().__init__(repeated)
+        self.append(last)
+        self.rendered = rendered
+
+
+class PlainHeaders(list[tuple[bytes, bytes]]):
+    """Headers of a response that may go to the client as its node wrote them: no field is the affair of one
+    connection alone, and lines end as they should.
+
+    `text` is the status line and they, each with its line end. `length` is the declared one, None for none.
+    Whoever makes another list of them makes a plain one.
+    """
+
+    __slots__ = ("has_date", "has_server", "length", "text")
+
+    has_date: bool
+    has_server: bool
+    length: int | None
+    text: bytes
 
 
 # ---------------------------------------------------------------- client -> session

@@ -97,10 +97,6 @@ class Exchange:
         else:
             self.kept.append(data)
 
-    def forget_kept(self) -> None:
-        """The response has begun: nothing will be sent once more."""
-        self.kept = None
-
     def may_repeat(self, methods: tuple[bytes, ...]) -> bool:
         """True when the request is safe to send once more and all of it is still here."""
         return self.kept is not None and self.head.method in methods
@@ -148,14 +144,13 @@ class Exchange:
             user_agent,
             self.hops,
             self.route,
-            _user_of(request),
+            _user_of(request) if request is not None and request.variables else b"",
             self.close_code,
             self.messages_in,
             self.messages_out,
         )
 
 
-def _user_of(request: Request | None) -> bytes:
+def _user_of(request: Request) -> bytes:
     """Who the client is, where an authenticator told."""
-    variables = request.variables if request is not None else ()
-    return next((value for name, value in variables if name == b"REMOTE_USER"), b"")
+    return next((value for name, value in request.variables if name == b"REMOTE_USER"), b"")

@@ -61,7 +61,7 @@ def instance_lost(stream: Stream, dispatcher: Dispatcher, reason: CloseReason, d
         stream.drop_session(reason)  # no request of it is on its way: the next one takes another session
     elif exchange.response_done:
         stream.abandon(reason, detail)
-    elif not session.response.awaits_head:
+    elif not session.response.state.awaits_head:
         stream.response_cut(reason, detail)
     elif exchange.may_repeat(virtualhost.retry_methods) or session.instance.outbox.has_head(session.sid):
         try_next_instance(stream, dispatcher, reason, detail)

@@ -8,13 +8,11 @@ prepared once and passed in.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from ipaddress import ip_address
 
-from blastbeat.errors import ConfigError, Problem
-from blastbeat.events import Headers, Request, RequestHead
+from blastbeat.events import Headers, RepeatedHeaders, Request, RequestHead
+from blastbeat.facts import ConnectionFacts, HostFacts, Origin, Repeated, split_port
 from blastbeat.headers import NameTable, field_items, field_value
 
 MAX_NODE_LENGTH = 64
@@ -67,123 +65,6 @@ _TREATMENTS = NameTable(_treatment)
 def is_passed_on(name: bytes) -> bool:
     """True for a field that nodes are sent as somebody before us wrote it; `name` in lower case."""
     return _TREATMENTS[name] in (_PASS, _FORWARDING)
-
-
-# ---------------------------------------------------------------- trusted proxies
-
-
-class TrustedProxies:
-    """The networks of `trusted-proxies`. Falsy when there are none."""
-
-    __slots__ = ("_networks",)
-
-    def __init__(self, networks: Iterable[str] = ()) -> None:
-        """`networks`: addresses or CIDR networks. Raises ConfigError naming every one that is neither."""
-        self._networks: list[IPv4Network | IPv6Network] = []
-        problems = []
-        for text in networks:
-            try:
-                self._networks.append(ip_network(text.strip(), strict=False))
-            except ValueError:
-                problems.append(
-                    Problem(
-                        "not an IP address or network",
-                        key="trusted-proxies",
-                        value=text,
-                        hint="write it like 10.0.0.0/8 or 2001:db8::/32",
-                    )
-                )
-        if problems:
-            raise ConfigError(problems)
-
-    def __bool__(self) -> bool:
-        return bool(self._networks)
-
-    def trusts(self, address: str) -> bool:
-        """True for an address within one of the networks; IPv4 mapped into IPv6 counts as IPv4."""
-        try:
-            parsed = ip_address(address.partition("%")[0])
-        except ValueError:
-            return False
-        if isinstance(parsed, IPv6Address) and parsed.ipv4_mapped is not None:
-            parsed = parsed.ipv4_mapped
-        return any(parsed in network for network in self._networks)
-
-
-# ---------------------------------------------------------------- facts prepared once
-
-
-@dataclass(frozen=True, slots=True)
-class TlsFacts:
-    """What TLS knows of a client connection.
-
-    `server_name`: what the client asked for (RFC 6066 §3), lower case, empty for none. `client_subject`: of
-    its certificate, as RFC 2253 writes it, empty for none. `client_verify`: ``"SUCCESS"``, or ``"NONE"``
-    where there is no certificate; one that does not verify ends the handshake. `asked` is what the client was
-    asked for: the file of `client-ca`, and `client-verify`.
-    """
-
-    server_name: bytes = b""
-    client_subject: str = ""
-    client_verify: str = "NONE"
-    asked: tuple[str, str] = ("", "off")
-
-
-@dataclass(slots=True)
-class ConnectionFacts:
-    """What is true of every request of one client connection.
-
-    `local_name` stands in for a host where none was asked for (HTTP/1.0) and none is configured.
-    """
-
-    remote_addr: str
-    remote_port: int
-    scheme: bytes  # b"http" or b"https", of the connection itself
-    listener_port: int
-    trusted_proxies: TrustedProxies | None = None
-    local_name: bytes = b"localhost"
-    tls: TlsFacts | None = None
-    is_trusted: bool = field(init=False)
-    origin: Origin = field(init=False)
-    port: bytes = field(init=False)
-
-    def __post_init__(self) -> None:
-        proxies = self.trusted_proxies
-        self.is_trusted = proxies is not None and bool(proxies) and proxies.trusts(self.remote_addr)
-        self.origin = Origin(self.remote_addr.encode(), b"%d" % self.remote_port, self.scheme)
-        self.port = b"%d" % self.listener_port
-
-
-@dataclass(slots=True)
-class HostFacts:
-    """What is true of every request to one virtualhost. Without `server_name` (a wildcard) the host that
-    was asked for takes its place; without `server_port` the listener's port does."""
-
-    virtualhost: str
-    server_name: bytes = b""
-    server_port: bytes = b""
-    raw_path_info: bool = False
-
-    @classmethod
-    def of(cls, name: str, *, raw_path_info: bool = False) -> HostFacts:
-        """From a virtualhost's name as configured: ``localhost:8000``, ``[::1]``, ``*.example.org``."""
-        host, port = _split_port(name.encode("idna") if not name.isascii() else name.encode())
-        return cls(name, b"" if name.startswith("*") else host, port, raw_path_info)
-
-
-@dataclass(frozen=True, slots=True)
-class Origin:
-    """Where a request came from: the peer, or what a trusted one says of it."""
-
-    addr: bytes
-    port: bytes  # b"0" where a proxy did not tell
-    scheme: bytes
-
-
-def _split_port(authority: bytes) -> tuple[bytes, bytes]:
-    """Host (IPv6 in its brackets) and port, which may be empty."""
-    host, colon, port = authority.rpartition(b":")
-    return (host, port) if colon and not authority.endswith(b"]") else (authority, b"")
 
 
 # ---------------------------------------------------------------- what trusted proxies say
@@ -256,48 +137,24 @@ def build_request(
     head: RequestHead, connection: ConnectionFacts, host: HostFacts, request_id: bytes
 ) -> Request:
     """The request as every node may see it. `request_id` is used unless a trusted peer sent a sane one."""
-    authority = head.authority
-    server_name, server_port = host.server_name, host.server_port
-    if not server_name:
-        server_name = _split_port(authority)[0] or connection.local_name
-    server_port = server_port or connection.port
-    if not authority:
-        authority = server_name + b":" + server_port
-    headers: Headers = [(b"host", authority)]
-    is_trusted = connection.is_trusted
-    treatments = _TREATMENTS
-    named: list[bytes] = []
-    for pair in head.headers:
-        treatment = treatments[pair[0]]
-        if not treatment:
-            headers.append(pair)
-        elif treatment == _CONNECTION:
-            named.append(pair[1])
-        elif treatment == _FORWARDING and is_trusted:
-            headers.append(pair)
-    if named:
-        headers = _without_named(headers, named)
     origin = connection.origin
-    if is_trusted:
+    repeated = connection.repeated
+    if connection.is_trusted:
         origin = forwarded_origin(head.headers, connection)
         request_id = _trusted_request_id(head.headers) or request_id
-    _append_own(headers, head)
-    headers += (
-        (b"x-forwarded-for", origin.addr),
-        (b"x-forwarded-proto", origin.scheme),
-        (b"x-forwarded-host", authority),
-        (b"x-request-id", request_id),
-    )
+        repeated = _prepare(head, connection, host, origin)
+    elif repeated is None or repeated.source is not head.headers or repeated.host is not host:
+        repeated = connection.repeated = _prepare(head, connection, host, origin)
     return Request(
         head.method,
         head.path,
         head.version,
-        headers,
+        RepeatedHeaders(repeated.headers, (b"x-request-id", request_id), repeated.rendered),
         head.content_length,
         head.chunked,
         origin.scheme,
-        server_name,
-        server_port,
+        repeated.server_name,
+        repeated.server_port,
         origin.addr,
         origin.port,
         request_id,
@@ -306,6 +163,37 @@ def build_request(
         host.raw_path_info,
         head.upgrade,
     )
+
+
+def _prepare(head: RequestHead, connection: ConnectionFacts, host: HostFacts, origin: Origin) -> Repeated:
+    """Everything about the fields that holds for each request with the same ones."""
+    authority = head.authority
+    server_name, server_port = host.server_name, host.server_port
+    if not server_name:
+        server_name = split_port(authority)[0] or connection.local_name
+    server_port = server_port or connection.port
+    if not authority:
+        authority = server_name + b":" + server_port
+    headers: Headers = [(b"host", authority)]
+    treatments = _TREATMENTS
+    named: list[bytes] = []
+    for pair in head.headers:
+        treatment = treatments[pair[0]]
+        if not treatment:
+            headers.append(pair)
+        elif treatment == _CONNECTION:
+            named.append(pair[1])
+        elif treatment == _FORWARDING and connection.is_trusted:
+            headers.append(pair)
+    if named:
+        headers = _without_named(headers, named)
+    _append_own(headers, head)
+    headers += (
+        (b"x-forwarded-for", origin.addr),
+        (b"x-forwarded-proto", origin.scheme),
+        (b"x-forwarded-host", authority),
+    )
+    return Repeated(head.headers, host, headers, server_name, server_port)
 
 
 def _append_own(headers: Headers, head: RequestHead) -> None:

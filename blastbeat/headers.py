@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import TypeVar
 
 from blastbeat.errors import NodeError
-from blastbeat.events import Buffer, Headers, NodeHead
+from blastbeat.events import Buffer, Headers, NodeHead, PlainHeaders
 
 T = TypeVar("T")
 
@@ -35,6 +35,7 @@ _HEAD_END = re.compile(rb"\n\r?\n")
 _BARE_CR = re.compile(rb"\r(?!\n)")
 _STATUS_LINE = re.compile(rb"HTTP/1\.[0-9] [1-5][0-9][0-9](?: %s*+)?" % TEXT)
 _STATUS = re.compile(rb"([1-5][0-9][0-9])(?: (%s*+))?" % TEXT)
+_USUAL_LENGTH = re.compile(rb"0|[1-9][0-9]{0,%d}" % (MAX_LENGTH_DIGITS - 1))
 _NAME = re.compile(TOKEN + rb"++")
 _VALUE = re.compile(TEXT + rb"*+")
 
@@ -48,11 +49,12 @@ def parse_response_head(data: Buffer) -> NodeHead:
     match = _HEAD.match(data, 0, MAX_RESPONSE_HEAD)
     if match is None:
         raise NodeError(f"malformed response head: {_fault_of(data)}")
-    status, reason, fields = match.groups()
+    status, reason, lines = match.groups()
     end = match.end()
-    return NodeHead(
-        int(status), reason or b"", _FIELD.findall(fields), data[end:] if end < len(data) else b""
-    )
+    code, reason, headers = int(status), reason or b"", _FIELD.findall(lines)
+    if code >= 200 and code not in _NEVER_PLAIN:
+        headers = _maybe_plain(code, reason, headers, lines)
+    return NodeHead(code, reason, headers, data[end:] if end < len(data) else b"")
 
 
 def find_head_end(buffer: Buffer, start: int = 0) -> int:
@@ -131,6 +133,63 @@ def _shown(text: bytes) -> str:
     return repr(text[:40])[1:] + ("..." if len(text) > 40 else "")
 
 
+# ---------------------------------------------------------------- heads that go on as they are
+
+HOP_BY_HOP = frozenset(
+    {
+        b"connection",
+        b"content-length",
+        b"keep-alive",
+        b"proxy-connection",
+        b"te",
+        b"trailer",
+        b"transfer-encoding",
+        b"upgrade",
+    }
+)
+"""What RFC 9110 §7.6.1 wants removed before forwarding, `Trailer` (trailers are dropped, so it would announce
+what never comes), and Content-Length, which is written anew. Proxy-Authenticate is not among them: only
+Connection could make it hop-by-hop."""
+
+_NEVER_PLAIN = (204, 426)
+"""The first never declares a length (RFC 9110 §8.6), the second always says more."""
+
+_PASSES, _LENGTH, _DATE, _SERVER, _OF_THIS_HOP = 0, 1, 2, 3, 4
+
+
+def _kind_of(name: bytes) -> int:
+    """Of a field a node wrote, in whatever case."""
+    lower = name.lower()
+    if lower in HOP_BY_HOP:
+        return _LENGTH if lower == b"content-length" else _OF_THIS_HOP
+    return _DATE if lower == b"date" else _SERVER if lower == b"server" else _PASSES
+
+
+def _maybe_plain(status: int, reason: bytes, headers: Headers, lines: bytes) -> Headers:
+    """`headers` with the `lines` they were read from, where these can go on as they are."""
+    if lines.count(b"\r\n") != len(headers):  # some end in LF alone
+        return headers
+    length: int | None = None
+    has_date = has_server = False
+    kinds = _KINDS
+    for name, value in headers:
+        kind = kinds[name]
+        if not kind:
+            continue
+        if kind == _DATE:
+            has_date = True
+        elif kind == _SERVER:
+            has_server = True
+        elif kind == _LENGTH and length is None and _USUAL_LENGTH.fullmatch(value):
+            length = int(value)
+        else:
+            return headers
+    plain = PlainHeaders(headers)
+    plain.text = b"HTTP/1.1 %d %b\r\n%b" % (status, reason, lines)
+    plain.length, plain.has_date, plain.has_server = length, has_date, has_server
+    return plain
+
+
 # ---------------------------------------------------------------- framing
 
 
@@ -164,6 +223,8 @@ def response_framing(head: NodeHead) -> tuple[int | None, bool]:
 
 def asks_to_close(headers: Headers) -> bool:
     """Whether `Connection` names `close`. Told by the name's length first: asked for every response."""
+    if headers.__class__ is PlainHeaders:
+        return False
     for name, value in headers:
         if len(name) == 10 and name.lower() == b"connection" and b"close" in list_items(value):
             return True
@@ -255,3 +316,6 @@ class NameTable(dict[bytes, T]):
         if len(self) < MAX_TABLE_NAMES and len(name) <= MAX_TABLE_NAME_LENGTH:
             self[name] = value
         return value
+
+
+_KINDS = NameTable(_kind_of)

@@ -119,6 +119,7 @@ class Instance:
         "is_up",
         "is_verified",
         "is_watched",
+        "name",
         "node",
         "outbox",
         "pinged_at",
@@ -134,6 +135,7 @@ class Instance:
         self.node = node
         self.router = router
         self._view = view
+        self.name = identity.decode("ascii", "replace")
         self.outbox = router.new_outbox()
         self.allowed: set[tuple[str, str]] = set()  # names of virtualhost and route
         self.sessions: dict[bytes, Any] = {}

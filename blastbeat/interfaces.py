@@ -25,6 +25,7 @@ from blastbeat.events import (
     Request,
     ResponseHead,
 )
+from blastbeat.gates.plain import PlainHeads
 from blastbeat.verdicts import Allow, Answer, Route
 from blastbeat.views import (
     ConnectionView,
@@ -66,6 +67,7 @@ __all__ = [
     "Options",
     "Origin",
     "Pace",
+    "PlainHeads",
     "Register",
     "RegisterCommand",
     "RegisterCounter",

@@ -13,7 +13,18 @@ from json.encoder import encode_basestring_ascii
 
 # Anything else could end the line or its quotes, or speak to the reader's terminal.
 _UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
+_WORD = re.compile(rb"[!#-\[\]-~]+")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+
+
+def has_unsafe(value: bytes) -> bool:
+    """Whether `escape` would change it."""
+    return _UNSAFE.search(value) is not None
+
+
+def decode(value: bytes) -> str:
+    """Text of a value in which nothing is unsafe."""
+    return value.decode("ascii")
 
 
 def escape(value: bytes) -> str:
@@ -29,6 +40,8 @@ def _escape_byte(match: re.Match[bytes]) -> bytes:
 
 def escape_word(value: bytes) -> str:
     """The same for a value that stands without quotes, where a blank would make two of it. ``-`` for none."""
+    if _WORD.fullmatch(value):
+        return value.decode("ascii")
     return escape(value).replace(" ", "\\x20") or "-"
 
 

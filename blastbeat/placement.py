@@ -159,7 +159,7 @@ class Placement:
         self._forwarded(stream, exchange, session)
 
     def _forwarded(self, stream: Stream, exchange: Exchange, session: Session) -> None:
-        exchange.identity = session.instance.identity.decode("ascii", "replace")
+        exchange.identity = session.instance.name
         head = exchange.head
         if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
             stream.client.send_continue()

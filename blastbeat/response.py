@@ -10,7 +10,7 @@ from enum import Enum
 from typing import Any, Protocol
 
 from blastbeat.errors import BlastBeatError, NodeError
-from blastbeat.events import Buffer, CloseReason, NodeHead, ResponseHead
+from blastbeat.events import Buffer, CloseReason, NodeHead, PlainHeaders, ResponseHead
 from blastbeat.gates.chunked import ChunkedDecoder
 from blastbeat.headers import find_head_end, parse_response_head, response_framing
 
@@ -89,7 +89,10 @@ class ResponseBody:
     @classmethod
     def announced_by(cls, head: NodeHead) -> ResponseBody:
         """Raises NodeError for another coding than chunked, or two different lengths."""
-        return cls(*response_framing(head))
+        headers = head.headers
+        return (
+            cls(headers.length, False) if headers.__class__ is PlainHeaders else cls(*response_framing(head))
+        )
 
     @property
     def is_complete(self) -> bool:

@@ -84,15 +84,6 @@ class ResponseSide:
             self._awaited = State.AWAITING_RAW if self._began_raw else State.AWAITING_NEXT
         self._enter(self._awaited)
 
-    @property
-    def awaits_head(self) -> bool:
-        return self.state.awaits_head
-
-    @property
-    def is_complete(self) -> bool:
-        """No response is due: the last one is complete, or none was asked for."""
-        return self.state.is_complete
-
     def close(self) -> None:
         """Nothing is welcome any more."""
         self._enter(State.CLOSED)
@@ -128,11 +119,9 @@ class ResponseSide:
 
     def _on_head(self, head: NodeHead, is_raw: bool = False) -> None:
         if head.status not in STATUSES:
-            self._fail(CloseReason.NODE_ERROR, f"a status of {head.status}")
-            return
+            return self._fail(CloseReason.NODE_ERROR, f"a status of {head.status}")
         if head.status < 200:
-            self._on_interim(head)
-            return
+            return self._on_interim(head)
         exchange = self._exchange
         assert exchange is not None
         try:
@@ -143,7 +132,7 @@ class ResponseSide:
         self.body = body
         self._began_raw = is_raw
         exchange.status = head.status
-        exchange.forget_kept()
+        exchange.kept = None  # nothing will be sent once more
         asked = exchange.head
         bodyless = head.status in BODYLESS_STATUSES or asked.method == b"HEAD"
         client_head = ResponseHead(
@@ -165,8 +154,7 @@ class ResponseSide:
         exchange = self._exchange
         assert exchange is not None
         if head.status == 101:
-            self._owner.upgrade_accepted(head)
-            return
+            return self._owner.upgrade_accepted(head)
         if len(head.body):
             self._counters.add("messages.dropped.leftover")  # 1xx carry no body (§6)
         if head.status != 100 and exchange.head.version != b"1.0":
@@ -185,7 +173,10 @@ class ResponseSide:
         while len(data) and self.state.awaits_head:
             if self._raw is None:
                 if not RawHead.can_begin_with(data):
-                    self._raw_refused()
+                    if self.state is State.AWAITING_FIRST:
+                        self._fail(CloseReason.NODE_ERROR, "a `body` before the response head")
+                    else:
+                        self._counters.add("messages.dropped.leftover")
                     return
                 self._raw = RawHead()
                 self._enter(State.RAW_HEAD)
@@ -203,18 +194,26 @@ class ResponseSide:
                 data, head.body = head.body, b""
             self._on_head(head, is_raw=True)
 
-    def _raw_refused(self) -> None:
-        if self.state is State.AWAITING_FIRST:
-            self._fail(CloseReason.NODE_ERROR, "a `body` before the response head")
-        else:
-            self._counters.add("messages.dropped.leftover")
-
     # ------------------------------------------------------------ bodies
 
     def _on_body(self, event: NodeData) -> None:
-        if len(event.data):
-            self._grant.used(len(event.data))
-            self._pass_body(event.data)
+        data, body, exchange = event.data, self.body, self._exchange
+        assert body is not None and exchange is not None
+        size = len(data)
+        if not size:
+            return
+        self._grant.used(size)
+        left = body.remaining
+        if left is None or size > left:
+            return self._pass_body(data)
+        # Of a declared length, as nearly all are: the same as `_pass` in one step.
+        body.remaining = left - size
+        exchange.bytes_out += size
+        self._client.send_data(data)
+        if exchange.view is not None:
+            self._owner.data_passed(size)
+        if left == size and self.state is State.STREAMING:
+            self._complete(State.OVER_EXACT)
 
     def _pass_body(self, data: Buffer) -> None:
         assert self.body is not None

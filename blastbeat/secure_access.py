@@ -15,7 +15,7 @@ from blastbeat.config.model import ServerConfig, VirtualHostConfig
 from blastbeat.config.tls_settings import OFF, REQUIRED, tls_addresses, tls_settings
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason, Request
-from blastbeat.forwarding import ConnectionFacts
+from blastbeat.facts import ConnectionFacts
 from blastbeat.interfaces import Answer
 from blastbeat.paths import is_below, normalise
 from blastbeat.vhosts import parse_authority

@@ -96,8 +96,7 @@ class Session:
         """A request of this session is about to be forwarded."""
         self.exchange = exchange
         self.exchanges += 1
-        assert isinstance(self.response, ResponseSide)
-        self.response.begin(exchange)
+        self.response.begin(exchange)  # type: ignore[union-attr]  # no request follows an upgrade
 
     def upgraded(self, client: WebSocketClient, exchange: Exchange) -> None:
         """The handshake is accepted: messages from here on, and no further request."""
@@ -107,7 +106,7 @@ class Session:
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""
-        if type(event) is NodeCredit:
+        if event.__class__ is NodeCredit:
             self.upload.credit(event.amount)
         else:
             self.response.receive(event)
@@ -129,7 +128,7 @@ class Session:
             self.response.close()
             self.upload.end(self.ending)
             return
-        quiet = reason in (QUIET_WHEN_IDLE if self.response.is_complete else QUIET_REASONS)
+        quiet = reason in (QUIET_WHEN_IDLE if self.response.state.is_complete else QUIET_REASONS)
         self.response.close()
         if self.exchanges:
             self.upload.end(b"" if quiet else reason.value.encode())

@@ -110,7 +110,7 @@ def _upgrade(stream: Stream, dispatcher: Dispatcher, headers: Headers) -> None:
     head = ResponseHead(exchange.head.stream_id, 101, b"Switching Protocols", headers, None, bodyless=True)
     exchange.status = 101
     exchange.answered_at = stream.progress.moved
-    exchange.forget_kept()
+    exchange.kept = None
     if exchange.view is not None:
         head = begin_response(exchange, stream.virtualhost, stream.client, head)
     asked = exchange.head.headers

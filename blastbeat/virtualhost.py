@@ -12,7 +12,7 @@ from weakref import WeakValueDictionary
 
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.events import Request
-from blastbeat.forwarding import HostFacts
+from blastbeat.facts import HostFacts
 from blastbeat.hold_queue import HoldQueue
 from blastbeat.instance import Instance
 from blastbeat.interfaces import Filter, InstanceView, NodeAuthenticator, RequestAuthenticator

@@ -82,9 +82,6 @@ class WebSocketSide:
 
     __slots__ = ("_can_refuse", "_client", "_counters", "_exchange", "_grant", "_owner", "state")
 
-    awaits_head = False
-    is_complete = False
-
     def __init__(
         self,
         client: MessageSink,

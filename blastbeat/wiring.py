@@ -19,7 +19,7 @@ from blastbeat.assembly import Parts
 from blastbeat.config.model import Address, Config, VirtualHostConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
-from blastbeat.forwarding import TrustedProxies
+from blastbeat.facts import TrustedProxies
 from blastbeat.interfaces import Clock, DriverFactory, HttpLimits, WebSocketDriverFactory
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.pages import PageTable

@@ -44,6 +44,7 @@ LEVELS = {
     "blastbeat.config": 1,
     "blastbeat.forwarding": 1,
     "blastbeat.request_changes": 1,
+    "blastbeat.facts": 1,
     "blastbeat.answers": 1,
     "blastbeat.certificates": 1,
     "blastbeat.pages": 1,

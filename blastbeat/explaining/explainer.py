@@ -19,7 +19,8 @@ from blastbeat.explaining.explanation import Explanation, Host, Limit, Listener,
 from blastbeat.explaining.handshakes import check_handshake, explain_handshake
 from blastbeat.explaining.picks import ask_authenticators, ask_filters, shown_to_node
 from blastbeat.explaining.question import Question
-from blastbeat.forwarding import ConnectionFacts, HostFacts, TlsFacts, TrustedProxies, build_request
+from blastbeat.facts import ConnectionFacts, HostFacts, TlsFacts, TrustedProxies
+from blastbeat.forwarding import build_request
 from blastbeat.interfaces import HttpLimits, RequestView
 from blastbeat.node_rules import endpoints_of
 from blastbeat.paths import format_path, normalise

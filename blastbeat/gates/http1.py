@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 
+from blastbeat.drivers import HttpLimits
 from blastbeat.errors import ClientError, GrammarError
 from blastbeat.events import Buffer
 from blastbeat.gates.chunked import ChunkWalk
@@ -21,7 +22,7 @@ from blastbeat.gates.fields import (
     check_request_line,
 )
 from blastbeat.gates.framing import CHUNKED, check_facts, check_target
-from blastbeat.interfaces import HttpLimits
+from blastbeat.gates.plain import PlainHead, PlainHeads
 
 MAX_EMPTY_LINES = 8
 """Empty lines before a request line that are skipped (RFC 9112 §2.2 wants at least one tolerated)."""
@@ -50,6 +51,7 @@ class Http1Gate:
         "_chunks",
         "_empty_lines",
         "_limits",
+        "_plain_heads",
         "_refusal",
         "_remaining",
         "_request_line",
@@ -59,8 +61,10 @@ class Http1Gate:
         "request_complete",
     )
 
-    def __init__(self, limits: HttpLimits) -> None:
+    def __init__(self, limits: HttpLimits, plain_heads: PlainHeads | None = None) -> None:
+        """`plain_heads`: what the driver reads plain heads with, if it does."""
         self._limits = limits
+        self._plain_heads = plain_heads
         self._buffer = bytearray()
         self._refusal: GrammarError | None = None
         self._begin()
@@ -92,7 +96,13 @@ class Http1Gate:
             self._buffer += data
             return b""
         try:
-            return self._receive(data if type(data) is bytes else bytes(data))
+            if type(data) is not bytes:
+                data = bytes(data)
+            if self._plain_heads is not None and not (self.head_begun or self._buffer):
+                plain = self._plain_heads.read(data)
+                if plain is not None:
+                    return self._pass_plain(data, plain)
+            return self._receive(data)
         except GrammarError as error:
             self._refusal = error.with_traceback(None)
             self._buffer = bytearray()  # not cleared: the traceback may still hold a view of the old one
@@ -139,6 +149,16 @@ class Http1Gate:
         return passed + self._read_trailers() if self._at_trailers else passed
 
     # ------------------------------------------------------------ head
+
+    def _pass_plain(self, data: bytes, plain: PlainHead) -> bytes:
+        """A head that needs no further look, and what is here of the body."""
+        self.head_begun = self.head_complete = True
+        self._remaining = plain.block.content_length or 0
+        position = self._read_body(data, plain.end)
+        if position == len(data):
+            return data
+        self._buffer += data[position:]
+        return data[:position]
 
     def _read_plain_head(self, window: bytes | bytearray) -> int:
         """Where the head ends; 0 when it is incomplete, or needs to be read line by line."""

@@ -23,7 +23,7 @@ from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
 from blastbeat.events import CloseReason
 from blastbeat.exchange import Exchange
-from blastbeat.forwarding import TrustedProxies
+from blastbeat.facts import TrustedProxies
 from blastbeat.interfaces import Answer, Clock
 from blastbeat.lifecycle import Lifecycle
 from blastbeat.monitoring.metrics import MISSING_CLIENT, prepare, take_snapshot

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 BUILT_INS: tuple[str, ...] = (
     "blastbeat.plugins.http1_h11",
+    "blastbeat.plugins.http1_fast",
     "blastbeat.plugins.websocket_wsproto",
     "blastbeat.plugins.headers_encoder",
     "blastbeat.plugins.uwsgi_encoder",

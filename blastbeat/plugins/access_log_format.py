@@ -8,27 +8,50 @@ from __future__ import annotations
 from functools import lru_cache
 
 from blastbeat.interfaces import ExchangeView
-from blastbeat.log_text import escape, escape_word, format_common_time, format_time, json_string, to_bytes
+from blastbeat.log_text import (
+    decode,
+    escape,
+    escape_word,
+    format_common_time,
+    format_time,
+    has_unsafe,
+    json_string,
+    to_bytes,
+)
 
 
 def format_combined(view: ExchangeView) -> str:
     """The combined log format, and behind it what it has no place for, as `name=value`. Printable ASCII,
     without the newline. ``-`` stands for what never became known, like the virtualhost of a 404."""
-    host = escape(view.host)
-    request = escape(b"%b %b HTTP/%b" % (view.method, view.target, view.version)) if view.method else "-"
+    # fmt: off
+    (
+        started_at, addr, port, virtualhost, host, method, target, version, status, bytes_in, bytes_out,
+        duration, node_duration, identity, reason, detail, request_id, referer, user_agent, hops, route, user,
+        close_code, *_,
+    ) = view
+    # fmt: on
+    request = b"%b %b HTTP/%b" % (method, target, version) if method else b"-"
+    # One look at all of them: nearly always nothing is to be escaped.
+    show = escape if has_unsafe(b"".join((request, host, referer, user_agent))) else decode
+    shown_host = show(host)
+    line = (
+        f"{addr or '-'} - {escape_word(user) if user else '-'} [{format_common_time(int(started_at))}]"
+        f' "{show(request)}" {status:03d} {bytes_out}'
+        f' "{show(referer) or "-"}" "{show(user_agent) or "-"}"'
+        f" virtualhost={_word(virtualhost)} node={_word(identity)}"
+        f" duration={duration:.6f} node_duration={node_duration:.6f}"
+        f" bytes_in={bytes_in} port={port} close_reason={reason.text}"
+        f" request_id={escape_word(request_id)}"
+    )
+    if not (route or hops or close_code or detail) and shown_host == virtualhost:
+        return line
     return (
-        f"{view.remote_addr or '-'} - {escape_word(view.user)} [{format_common_time(int(view.started_at))}]"
-        f' "{request}" {view.status:03d} {view.bytes_out}'
-        f' "{escape(view.referer) or "-"}" "{escape(view.user_agent) or "-"}"'
-        f" virtualhost={_word(view.virtualhost)} node={_word(view.identity)}"
-        f" duration={view.duration:.6f} node_duration={view.node_duration:.6f}"
-        f" bytes_in={view.bytes_in} port={view.remote_port} close_reason={view.reason.value}"
-        f" request_id={escape_word(view.request_id)}"
-        + (f" route={_word(view.route)}" if view.route else "")
-        + (f" hops={view.hops}" if view.hops else "")
-        + (_websocket(view, " close_code={} messages_in={} messages_out={}") if view.close_code else "")
-        + (f' host="{host}"' if host != view.virtualhost else "")
-        + (f' detail="{escape(to_bytes(view.detail))}"' if view.detail else "")
+        line
+        + (f" route={_word(route)}" if route else "")
+        + (f" hops={hops}" if hops else "")
+        + (_websocket(view, " close_code={} messages_in={} messages_out={}") if close_code else "")
+        + (f' host="{shown_host}"' if shown_host != virtualhost else "")
+        + (f' detail="{escape(to_bytes(detail))}"' if detail else "")
     )
 
 
@@ -45,7 +68,7 @@ def format_json(view: ExchangeView) -> str:
         f',"port":{view.remote_port}{request},"status":{view.status}'
         f',"bytes_in":{view.bytes_in},"bytes_out":{view.bytes_out}'
         f',"duration":{view.duration:.6f},"node_duration":{view.node_duration:.6f}'
-        f',"close_reason":"{view.reason.value}","hops":{view.hops}'
+        f',"close_reason":"{view.reason.text}","hops":{view.hops}'
         + (f',"virtualhost":{_quoted(view.virtualhost)}' if view.virtualhost else "")
         + (f',"node":{_quoted(view.identity)}' if view.identity else "")
         + (f',"request_id":{json_string(view.request_id)}' if view.request_id else "")

@@ -13,6 +13,11 @@ from blastbeat.headers import NameTable, parse_response_head
 from blastbeat.interfaces import Options, Register
 from blastbeat.paths import cut_prefix, format_path
 
+MAX_KNOWN = 256
+MAX_KNOWN_SIZE = 1024
+"""Heads that are remembered, and bytes of one. Where much is to do they repeat themselves, within the second
+that their Date says, or within the page that is asked for most."""
+
 
 def _spelling(name: bytes) -> bytes:
     """In the usual capitals, which simple nodes compare with, and with the colon."""
@@ -34,6 +39,7 @@ class HeadersEncoder:
 
     def __init__(self) -> None:
         self._spellings = NameTable(_spelling)
+        self._known: dict[Buffer, NodeHead] = {}
 
     def encode_request(self, request: Request) -> bytes:
         """Request line, fields and empty line, every line ended by CRLF.
@@ -56,7 +62,16 @@ class HeadersEncoder:
         return text
 
     def decode(self, body: Buffer) -> NodeHead:
-        return parse_response_head(body)
+        """Nobody may change what is returned: it is returned again for the same bytes."""
+        known = self._known.get(body) if body.__class__ is bytes else None
+        if known is not None:
+            return known
+        head = parse_response_head(body)
+        if len(body) <= MAX_KNOWN_SIZE and not head.body:
+            if len(self._known) >= MAX_KNOWN:
+                self._known.clear()
+            self._known[body] = head
+        return head
 
 
 def make_encoder(options: Options) -> HeadersEncoder:

@@ -21,18 +21,21 @@ STREAM_ID = 1
 _ROOM = 8 * 1024  # the gate counts without chunk lines; h11's own limit must never be the one that bites
 
 
-class H11Driver(Http1Writer):
-    """One client connection. See `interfaces.Driver`; `date_now` as in Http1Writer."""
+class H11Reader:
+    """Reads one request after the other. Other drivers hand it what they don't read themselves."""
 
     __slots__ = ("_connection", "_limit")
 
     def __init__(self, limits: HttpLimits) -> None:
-        super().__init__()
         self._limit = limits.max_head + _ROOM
+        self.start_next()
+
+    def start_next(self) -> None:
+        """Forget the request."""
         self._connection = h11.Connection(h11.SERVER, self._limit)
 
-    def receive_data(self, data: Buffer) -> Sequence[ClientEvent]:
-        """Events that `data` completes, all of stream 1. Raises ClientError."""
+    def read(self, data: Buffer) -> Sequence[ClientEvent]:
+        """Events that `data` completes, all of stream 1; a head is the first. Raises ClientError."""
         if not data:
             return ()  # to h11 this would be the end of the connection
         events: list[ClientEvent] = []
@@ -45,7 +48,7 @@ class H11Driver(Http1Writer):
                 if isinstance(event, h11.Data):
                     payload.append(event.data)
                 elif isinstance(event, h11.Request):
-                    head = self._begin_request(event)
+                    head = _to_head(event.method, event.target, event.http_version, _lowered_fields(event))
                     events.append(head)
                     if not head.has_body:  # RFC 9112 §6.3; to have h11 say so costs a quarter of the parse
                         events.append(RequestEnd(STREAM_ID))
@@ -60,15 +63,27 @@ class H11Driver(Http1Writer):
             events.append(RequestEnd(STREAM_ID))
         return events
 
+
+class H11Driver(Http1Writer):
+    """One client connection. See `interfaces.Driver`; `date_now` as in Http1Writer."""
+
+    __slots__ = ("_reader",)
+
+    def __init__(self, limits: HttpLimits) -> None:
+        super().__init__()
+        self._reader = H11Reader(limits)
+
+    def receive_data(self, data: Buffer) -> Sequence[ClientEvent]:
+        """Events that `data` completes, all of stream 1. Raises ClientError."""
+        events = self._reader.read(data)
+        if events and isinstance(events[0], RequestHead):
+            self.answer(events[0].version, events[0].keep_alive)
+        return events
+
     def start_next_exchange(self) -> None:
         """Forget the request and its response."""
-        self._connection = h11.Connection(h11.SERVER, self._limit)
+        self._reader.start_next()
         self.expect_request()
-
-    def _begin_request(self, request: h11.Request) -> RequestHead:
-        head = _to_head(request.method, request.target, request.http_version, _lowered_fields(request))
-        self.answer(head.version, head.keep_alive)
-        return head
 
 
 def _to_head(method: bytes, target: bytes, version: bytes, headers: Headers) -> RequestHead:

@@ -8,26 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from blastbeat.events import Buffer, Headers, ResponseHead
+from blastbeat.events import Buffer, Headers, PlainHeaders, ResponseHead
+from blastbeat.headers import HOP_BY_HOP
 
 COPY_BELOW = 8 * 1024
 """Bytes. Smaller payload is joined with its framing into one buffer; larger goes out as it is."""
 
-# What RFC 9110 §7.6.1 wants removed before forwarding, `Trailer` (trailers are dropped, so it would announce
-# what never comes), and Content-Length, which is written anew. Proxy-Authenticate is not among them: only
-# Connection could make it hop-by-hop.
-_DROPPED = frozenset(
-    {
-        b"connection",
-        b"content-length",
-        b"keep-alive",
-        b"proxy-connection",
-        b"te",
-        b"trailer",
-        b"transfer-encoding",
-        b"upgrade",
-    }
-)
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 _LAST_CHUNK = b"0\r\n\r\n"
 
@@ -73,10 +59,20 @@ class Http1Writer:
 
     def send_head(self, head: ResponseHead, out: list[Buffer]) -> None:
         """The head as one buffer, with the framing that its length, the status and the version call for."""
-        fields, has_date, has_server = _forwarded_fields(head.headers)
-        lines = [b"HTTP/1.1 %d %b\r\n" % (head.status, head.reason), *fields]
-        if not head.is_interim:
-            self._frame(head, lines)
+        headers, status = head.headers, head.status
+        if headers.__class__ is PlainHeaders:
+            lines = [headers.text]
+            has_date, has_server, has_length = (
+                headers.has_date,
+                headers.has_server,
+                headers.length is not None,
+            )
+        else:
+            lines, has_date, has_server = _forwarded_fields(headers)
+            lines.insert(0, b"HTTP/1.1 %d %b\r\n" % (status, head.reason))
+            has_length = False
+        if status >= 200:
+            self._frame(head, lines, has_length)
             if not has_date and (date := self.date_now()):
                 lines.append(b"Date: %b\r\n" % date)
             if not has_server:
@@ -84,12 +80,12 @@ class Http1Writer:
         lines.append(b"\r\n")
         out.append(b"".join(lines))
 
-    def _frame(self, head: ResponseHead, lines: list[bytes]) -> None:
+    def _frame(self, head: ResponseHead, lines: list[bytes], has_length: bool) -> None:
         self._bodyless = head.bodyless
         self._closing = head.close or not self._keep_alive
         self._chunked = False
         if head.length is not None:
-            if head.status != 204:  # RFC 9110 §8.6 forbids the field there
+            if head.status != 204 and not has_length:  # RFC 9110 §8.6 forbids the field there
                 lines.append(b"Content-Length: %d\r\n" % head.length)
         elif not head.bodyless:
             if self._is_http11:
@@ -134,7 +130,7 @@ def _forwarded_fields(headers: Headers) -> tuple[list[bytes], bool, bool]:
     has_date = has_server = False
     for name, value in headers:
         lower = name.lower()
-        if lower in _DROPPED:
+        if lower in HOP_BY_HOP:
             if lower == b"connection" and _names_others(value):
                 return _forwarded_fields(_without_named(headers))
             continue

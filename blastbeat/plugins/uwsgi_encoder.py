@@ -9,7 +9,7 @@ from urllib.parse import unquote_to_bytes
 
 from blastbeat import hookimpl
 from blastbeat.errors import ClientError, NodeError
-from blastbeat.events import Buffer, NodeHead, Request
+from blastbeat.events import Buffer, Headers, NodeHead, RepeatedHeaders, Request
 from blastbeat.headers import NameTable, combine, response_head
 from blastbeat.interfaces import Options, Register
 from blastbeat.paths import cut_prefix, format_path
@@ -76,14 +76,43 @@ class UwsgiEncoder:
         elif script:
             path = cut_prefix(path, script)
         method, target, sizes = request.method, request.target, _SIZES
-        name, port, scheme = request.server_name, request.server_port, request.scheme
-        addr, remote_port, protocol = request.remote_addr, request.remote_port, b"HTTP/" + request.version
+        headers = request.headers
+        if headers.__class__ is RepeatedHeaders:
+            field, value = headers[-1]
+            others = [self._repeated(request, headers), self._variables[field], sizes[len(value)], value]
+        else:
+            others = self._others(request, headers)
         # fmt: off
         parts = [
             _METHOD, sizes[len(method)], method,
             _URI, sizes[len(target)], target,
             _PATH, sizes[len(path)], path,
             _QUERY, sizes[len(query)], query,
+            *others,
+        ]
+        # fmt: on
+        for field, value in request.variables:
+            parts += (_sized(field), sizes[len(value)], value)
+        return parts
+
+    def _repeated(self, request: Request, headers: RepeatedHeaders) -> bytes:
+        """What a client's requests have in common is written once."""
+        facts = (
+            request.script_name, request.version, request.server_name, request.server_port,
+            request.remote_addr, request.remote_port, request.scheme,
+        )  # fmt: skip
+        known: tuple[object, bytes] | None = headers.rendered.get(self)
+        if known is None or known[0] != facts:
+            known = headers.rendered[self] = (facts, b"".join(self._others(request, headers[:-1])))
+        return known[1]
+
+    def _others(self, request: Request, headers: Headers) -> list[bytes]:
+        """All but what is asked for."""
+        script, sizes = request.script_name, _SIZES
+        name, port, scheme = request.server_name, request.server_port, request.scheme
+        addr, remote_port, protocol = request.remote_addr, request.remote_port, b"HTTP/" + request.version
+        # fmt: off
+        parts = [
             _SCRIPT, sizes[len(script)], script,
             _PROTOCOL, sizes[len(protocol)], protocol,
             _NAME, sizes[len(name)], name,
@@ -96,10 +125,8 @@ class UwsgiEncoder:
         if scheme == b"https":
             parts.append(_HTTPS_ON)
         variables = self._variables
-        for field, value in combine(request.headers).items():
+        for field, value in combine(headers).items():
             parts += (variables[field], sizes[len(value)], value)
-        for field, value in request.variables:
-            parts += (_sized(field), sizes[len(value)], value)
         return parts
 
     def decode(self, body: Buffer) -> NodeHead:

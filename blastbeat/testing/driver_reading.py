@@ -70,7 +70,8 @@ def read_requests(
 ) -> Reading:
     """Every request as soon as the one before is complete, as if each were answered at once."""
     limits = limits or HttpLimits()
-    gate, driver = Http1Gate(limits), new_driver(limits)
+    driver = new_driver(limits)
+    gate = Http1Gate(limits, getattr(driver, "plain_heads", None))
     reading = Reading()
     request = ReadRequest()
     try:

@@ -11,7 +11,7 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from blastbeat.forwarding import ConnectionFacts
+from blastbeat.facts import ConnectionFacts
 from blastbeat.transport.client_output import ClientOutput
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.hangup import RESET, HangupWatch

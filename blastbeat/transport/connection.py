@@ -15,7 +15,7 @@ from typing import Any, cast
 from blastbeat.client import Upgrade
 from blastbeat.errors import ClientError
 from blastbeat.events import Buffer, ClientEvent, CloseReason, RequestData, RequestHead, ResponseHead
-from blastbeat.forwarding import ConnectionFacts, TlsFacts
+from blastbeat.facts import ConnectionFacts, TlsFacts
 from blastbeat.gates.http1 import Http1Gate
 from blastbeat.handshake import format_switch
 from blastbeat.interfaces import ConnectionView
@@ -67,7 +67,7 @@ class Connection(ClientLink, asyncio.Protocol):
         self._driver = driver
         self._number = number
         self._peer = peer
-        self._gate = Http1Gate(context.limits)
+        self._gate = Http1Gate(context.limits, getattr(driver, "plain_heads", None))
         self._is_ahead = False  # one of the holds: enough of the next requests is here
         self._is_busy = False  # within _receive or _pump, which will look for the next request themselves
         self._next_ready = False
@@ -142,18 +142,17 @@ class Connection(ClientLink, asyncio.Protocol):
         self._driver.send_continue(self._out)
 
     def send_head(self, head: ResponseHead) -> None:
-        if head.is_interim:
+        if head.status < 200:
             self._send_interim(head)
             return
-        self._gathering()
+        if not self._out:
+            self._context.outputs.add(self)
         self._driver.send_head(head, self._out)
-        exchange = self.stream.exchange
-        self._is_unframed = (
-            head.length is None
-            and not head.bodyless
-            and exchange is not None
-            and exchange.head.version == b"1.0"
-        )
+        if head.length is None:
+            exchange = self.stream.exchange
+            self._is_unframed = not head.bodyless and exchange is not None and exchange.head.version == b"1.0"
+        else:
+            self._is_unframed = False
 
     def _send_interim(self, head: ResponseHead) -> None:
         """A node may send any number of them, so they count like payload."""
@@ -167,12 +166,14 @@ class Connection(ClientLink, asyncio.Protocol):
     def send_data(self, data: Buffer) -> None:
         if (not self._is_writable or self._output_hold is not None) and self._is_over_bound():
             return
-        self._gathering()
+        if not self._out:
+            self._context.outputs.add(self)
         self._driver.send_data(data, self._out)
         self._out_size += len(data)
 
     def send_end(self) -> None:
-        self._gathering()
+        if not self._out:
+            self._context.outputs.add(self)
         self._driver.send_end(self._out)
 
     def must_close(self) -> bool:

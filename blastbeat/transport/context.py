@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from blastbeat.config.model import ServerConfig
 from blastbeat.counters import Counters
 from blastbeat.dispatcher import Dispatcher
-from blastbeat.forwarding import TrustedProxies
+from blastbeat.facts import TrustedProxies
 from blastbeat.interfaces import Clock, DriverFactory, HttpLimits, WebSocketDriverFactory
 from blastbeat.transport.outputs import OutputAccount, Outputs
 from blastbeat.transport.timers import TimerWheel

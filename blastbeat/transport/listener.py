@@ -13,7 +13,7 @@ from typing import Any
 
 from blastbeat.config.model import Address
 from blastbeat.errors import StartError
-from blastbeat.forwarding import TlsFacts
+from blastbeat.facts import TlsFacts
 from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.activation import PassedSockets
 from blastbeat.transport.connection import Connection

@@ -12,6 +12,8 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
+from typing import cast
 
 import zmq
 
@@ -22,7 +24,7 @@ from blastbeat.errors import StartError
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance, NodeSink, Outcome
 from blastbeat.interfaces import Clock
-from blastbeat.messages import DRAIN, Frame, MessageReader, MessageWriter, until_end
+from blastbeat.messages import DRAIN, MessageReader, MessageWriter, ReceiveFrame, until_end
 from blastbeat.nodes import NodeTable, Peer
 from blastbeat.outbox import Outbox
 from blastbeat.ratelimit import RateLimit
@@ -105,7 +107,9 @@ class Router:
         self._send_frame = super(zmq.Socket, self._socket).send
         writer = MessageWriter(self._send_frame, self._send_body, more=_SNDMORE, last=_DONTWAIT)
         self._sender = Sender(writer, self.table, self._counters, self._clock, self._make_pass_due)
-        self._reader = MessageReader(self._receive_bytes, self._receive_frame)
+        receive = super(zmq.Socket, self._socket).recv
+        receive_frame = cast("ReceiveFrame", partial(receive, _DONTWAIT, False))
+        self._reader = MessageReader(partial(receive, _DONTWAIT), receive_frame)
         self._monitor = Monitor(self._socket, self._counters, self._route_lost, self._peer_came)
         self._heartbeat = Heartbeat(self._tick, self._heartbeat_period())
         return list(self.bound.values())
@@ -302,12 +306,6 @@ class Router:
         if len(body) < ZERO_COPY_SIZE or body.__class__ is not bytes:
             return self._send_frame(body, flags)
         return self._send_frame(body, flags, copy=False)
-
-    def _receive_bytes(self) -> bytes:
-        return self._socket.recv(_DONTWAIT)
-
-    def _receive_frame(self) -> Frame:
-        return self._socket.recv(_DONTWAIT, False)
 
     def _peer(self) -> Peer:
         """Where the message just read came from."""

@@ -16,7 +16,7 @@ from math import inf
 from typing import Any, cast
 
 from blastbeat.config.model import Address
-from blastbeat.forwarding import TlsFacts
+from blastbeat.facts import TlsFacts
 from blastbeat.gates.client_hello import HANDSHAKE, HelloGate
 from blastbeat.ratelimit import RateLimit
 from blastbeat.transport.context import ConnectionContext

@@ -12,7 +12,7 @@ from typing import Any
 from blastbeat.client import Upgrade
 from blastbeat.config.model import Address
 from blastbeat.events import Buffer, Request, ResponseHead
-from blastbeat.forwarding import ConnectionFacts
+from blastbeat.facts import ConnectionFacts
 from blastbeat.instance import Instance, Outcome
 from blastbeat.interfaces import (
     Allow,

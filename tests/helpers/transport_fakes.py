@@ -13,7 +13,7 @@ from math import inf
 from typing import Any, cast
 
 from blastbeat.config.model import Address, ServerConfig
-from blastbeat.forwarding import TrustedProxies
+from blastbeat.facts import TrustedProxies
 from blastbeat.interfaces import HttpLimits
 from blastbeat.plugins.http1_h11 import H11DriverFactory
 from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory

@@ -196,7 +196,7 @@ class ResponseSideMachine(RuleBasedStateMachine):
     @precondition(is_open)
     @rule(status=statuses, headers=headers, body=st.just(b"") | bodies)
     def head(self, status: int, headers: list[tuple[bytes, bytes]], body: bytes) -> None:
-        awaited = self.stage.session.response.awaits_head
+        awaited = self.stage.session.response.state.awaits_head
         self.stage.session.receive(NodeHead(status, b"", headers, body))
         if awaited and self.stage.client.head is not None:
             self.note_coded(body)
@@ -306,8 +306,8 @@ class ResponseSideMachine(RuleBasedStateMachine):
     def the_state_says_what_is_due(self) -> None:
         response, exchange = self.stage.session.response, self.stage.owner.exchange
         if not self.stage.session.is_closed and exchange is not None:
-            assert response.is_complete == exchange.response_done
-            assert response.awaits_head == (not exchange.status)
+            assert response.state.is_complete == exchange.response_done
+            assert response.state.awaits_head == (not exchange.status)
 
 
 ResponseSideMachine.TestCase.settings = settings(max_examples=400, stateful_step_count=30, deadline=None)

@@ -42,7 +42,7 @@ def test_safe_methods_may_go_once_more(method: bytes, expected: bool) -> None:
 
 def test_an_answered_request_does_not_go_once_more() -> None:
     exchange = make_exchange()
-    exchange.forget_kept()
+    exchange.kept = None
     assert not exchange.may_repeat(SAFE)
 
 

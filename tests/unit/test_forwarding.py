@@ -6,7 +6,8 @@ import pytest
 
 from blastbeat.errors import ConfigError
 from blastbeat.events import Headers, Request, RequestHead
-from blastbeat.forwarding import ConnectionFacts, HostFacts, Origin, TrustedProxies, build_request
+from blastbeat.facts import ConnectionFacts, HostFacts, Origin, TrustedProxies
+from blastbeat.forwarding import build_request
 
 PROXIES = TrustedProxies(["10.0.0.0/8", "2001:db8::/32", "192.0.2.1"])
 CLIENT = ConnectionFacts("203.0.113.7", 4711, b"http", 8080, PROXIES)
@@ -164,7 +165,8 @@ def test_chunked_stays_exactly_where_the_body_has_no_length() -> None:
     request = build_request(head, CLIENT, HOST, b"id")
     assert _passed_on(request) == [(b"transfer-encoding", b"chunked")]
     assert request.chunked
-    head.content_length = 3
+    head = _head((b"transfer-encoding", b"Chunked"))
+    head.chunked, head.content_length = True, 3
     assert _passed_on(build_request(head, CLIENT, HOST, b"id")) == [(b"content-length", b"3")]
 
 
@@ -218,32 +220,6 @@ def test_raw_path_info_is_handed_on() -> None:
 
 
 # ---------------------------------------------------------------- trusted proxies
-
-
-@pytest.mark.parametrize(
-    ("address", "expected"),
-    [
-        ("10.255.0.1", True),
-        ("11.0.0.1", False),
-        ("192.0.2.1", True),
-        ("192.0.2.2", False),
-        ("::ffff:10.0.0.1", True),
-        ("::ffff:11.0.0.1", False),
-        ("2001:db8::5", True),
-        ("2001:db9::5", False),
-        ("2001:db8::5%eth0", True),
-        ("", False),
-        ("unix:", False),
-    ],
-)
-def test_trusted_networks(address: str, expected: bool) -> None:
-    assert PROXIES.trusts(address) is expected
-
-
-def test_no_networks_trust_nobody() -> None:
-    assert not TrustedProxies()
-    assert PROXIES
-    assert not TrustedProxies().trusts("127.0.0.1")
 
 
 def test_every_bad_network_is_named() -> None:

@@ -210,14 +210,14 @@ def test_end_closes_also_where_the_request_goes_on(is_read: bool) -> None:
 
 def test_the_first_exchange_awaits_a_head_and_so_does_each_next() -> None:
     stage = SessionStage()
-    assert stage.session.response.is_complete
+    assert stage.session.response.state.is_complete
     for _ in range(3):
         stage.begin()
-        assert stage.session.response.awaits_head and not stage.session.response.is_complete
+        assert stage.session.response.state.awaits_head and not stage.session.response.state.is_complete
         stage.session.receive(head(200))
-        assert not stage.session.response.awaits_head and not stage.session.response.is_complete
+        assert not stage.session.response.state.awaits_head and not stage.session.response.state.is_complete
         stage.session.receive(NodeChunk(b""))
-        assert stage.session.response.is_complete
+        assert stage.session.response.state.is_complete
 
 
 def test_the_head_is_the_owners_to_change() -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from blastbeat.config.model import Address, ServerConfig, VirtualHostConfig
 from blastbeat.events import CloseReason, Request
-from blastbeat.forwarding import ConnectionFacts, TlsFacts, TrustedProxies
+from blastbeat.facts import ConnectionFacts, TlsFacts, TrustedProxies
 from blastbeat.plugins.headers_encoder import HeadersEncoder
 from blastbeat.plugins.uwsgi_encoder import UwsgiEncoder
 from blastbeat.secure_access import AccessRule, access_rule

@@ -39,7 +39,7 @@ class HeadersEncoder:
 
     def __init__(self) -> None:
         self._spellings = NameTable(_spelling)
-        self._known: dict[Buffer, NodeHead] = {}
+        self._known: dict[bytes, NodeHead] = {}
 
     def encode_request(self, request: Request) -> bytes:
         """Request line, fields and empty line, every line ended by CRLF.
@@ -63,7 +63,9 @@ class HeadersEncoder:
 
     def decode(self, body: Buffer) -> NodeHead:
         """Nobody may change what is returned: it is returned again for the same bytes."""
-        known = self._known.get(body) if body.__class__ is bytes else None
+        if not isinstance(body, bytes):
+            return parse_response_head(body)
+        known = self._known.get(body)
         if known is not None:
             return known
         head = parse_response_head(body)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from blastbeat import API_VERSION
 from blastbeat.new_plugin import KINDS
 from tests.helpers.client import RawClient, Response
 from tests.helpers.environment import FreshEnvironment, build, install_blastbeat
@@ -74,7 +75,8 @@ def test_its_linters_are_content(made: Made, cache: Path) -> None:
 def test_its_example_is_good_and_it_is_listed(made: Made) -> None:
     made.environment.run("blastbeat", "check", "--strict", "blastbeat.toml", cwd=made.folder)
     listed = made.environment.run("blastbeat", "plugins", cwd=made.folder)
-    assert f"{NAME}: active (blastbeat-{NAME} 0.1.0)" in listed
+    api = ".".join(map(str, API_VERSION))
+    assert f"{NAME}: active (blastbeat-{NAME} 0.1.0, for API {api})" in listed
     assert f"{KINDS[made.kind].registered} {NAME}" in listed
 
 

@@ -91,7 +91,8 @@ class WebSocketDriver(Protocol):
     """Sans-I/O codec of one upgraded connection (RFC 6455, RFC 7692): checked bytes in, events out, and back.
 
     `gates/websocket.py` stands before it: frame headers passed its grammar and its limits. What is inside the
-    frames (UTF-8, close codes, compressed data) is the driver's to check.
+    frames (UTF-8, close codes, compressed data) is the driver's to check. One that has `checks_frames = True`
+    reads its headers with `FrameHeaders` and gets the client's bytes as they are; it must go by its verdicts.
     """
 
     @property

@@ -26,6 +26,7 @@ from blastbeat.events import (
     ResponseHead,
 )
 from blastbeat.gates.plain import PlainHeads
+from blastbeat.gates.websocket import FrameHeaders
 from blastbeat.verdicts import Allow, Answer, Route
 from blastbeat.views import (
     ConnectionView,
@@ -56,6 +57,7 @@ __all__ = [
     "ExpectsNodes",
     "Factory",
     "Filter",
+    "FrameHeaders",
     "HttpLimits",
     "InstanceView",
     "LineLog",

@@ -1,7 +1,8 @@
 """The gate before every WebSocket driver: frame headers checked for grammar, order and limits (RFC 6455 §5).
 
 No library sees a frame whose header did not pass. Payload passes as it comes, so that drivers can fail fast;
-what is in it is theirs to check. Pure, linear in its input; never holds more than a part of one header.
+what is in it is theirs to check. A driver that reads frames itself has its headers from the same reader, and
+no gate before it. Pure, linear in its input; never holds more than a part of one header.
 """
 
 from __future__ import annotations
@@ -10,88 +11,44 @@ _FIN, _RSV1, _RSV, _OPCODE = 0x80, 0x40, 0x70, 0x0F
 _MASKED, _LENGTH = 0x80, 0x7F
 _CONTINUATION, _BINARY, _CLOSE, _PING, _PONG = 0x0, 0x2, 0x8, 0x9, 0xA
 _MASK_SIZE = 4
+_MOST_OF_CONTROL = 125  # bytes of payload (RFC 6455 §5.5)
 _LONE_PONG = _FIN | _PONG
 
 PROTOCOL_ERROR = 1002
 TOO_BIG = 1009
 
 
-class WebSocketGate:
-    """The gate of one upgraded connection.
+class FrameHeaders:
+    """The frame headers of one client, one after the other.
 
-    Feed `receive`; hand what it returns to the driver. `failure`, once it is set, is the close code and what
-    is wrong behind the bytes that were returned last: nothing passes any more. Nothing passes behind a close
-    frame either. `max_message`: bytes of a whole message as it is sent, all its fragments together.
-    `is_compressed`: permessage-deflate was agreed, so RSV1 has a meaning (RFC 7692 §6).
+    `left`: bytes of the current frame's payload that are still to come; whoever passes them on counts them
+    down. `is_open`: within a fragmented message. `is_closed`: a close frame came, and nothing may follow it.
+    `failure`: the close code and what is wrong, once a header was refused. `max_message`: bytes of a whole
+    message as it is sent, all its fragments together. `is_compressed`: permessage-deflate was agreed, so RSV1
+    has a meaning (RFC 7692 §6).
     """
 
-    __slots__ = (
-        "_header",
-        "_is_closed",
-        "_is_compressed",
-        "_is_open",
-        "_left",
-        "_max_message",
-        "_size",
-        "failure",
-    )
+    __slots__ = ("_is_compressed", "_size", "failure", "is_closed", "is_open", "left", "max_message")
 
     def __init__(self, max_message: int, is_compressed: bool = False) -> None:
         self.failure: tuple[int, str] | None = None
-        self._max_message = max_message
+        self.left = 0
+        self.is_open = False
+        self.is_closed = False
+        self.max_message = max_message
         self._is_compressed = is_compressed
-        self._header = b""  # what is here of a header
-        self._left = 0  # payload of the current frame that is still to come
-        self._is_open = False  # within a fragmented message
         self._size = 0  # of the current message, as far as it was announced
-        self._is_closed = False  # by a close frame
 
-    def is_lone_pong(self, data: bytes) -> bool:
-        """True where `data` is one whole pong, between two frames: no driver needs to see it."""
-        return (
-            len(data) >= 2 + _MASK_SIZE
-            and data[0] == _LONE_PONG
-            and len(data) == 2 + _MASK_SIZE + (data[1] ^ _MASKED)
-            and not self._left
-            and not self._header
-            and not self._is_closed
-            and self.failure is None
-        )
+    def read_header(self, data: bytes, position: int, end: int) -> int:
+        """The size of the header at `position`, which is before `end`. 0 where it is incomplete, or refused
+        as soon as it can't become a good one: then `failure` says why."""
+        try:
+            return self._read(data, position, end)
+        except _Refused as refused:
+            self.failure = refused.code, refused.detail
+            return 0
 
-    def receive(self, data: bytes) -> bytes:
-        """Of `data` and what was held of it before, what may pass."""
-        if self.failure is not None or (self._is_closed and not self._left):
-            return b""
-        if self._header:
-            data = self._header + data
-            self._header = b""
-        position = self._walk(data)
-        return data if position == len(data) else data[:position]
-
-    def _walk(self, data: bytes) -> int:
-        """How far `data` may pass."""
-        position, end = 0, len(data)
-        while True:
-            step = min(self._left, end - position)
-            position += step
-            self._left -= step
-            if self._left or position == end or self._is_closed:
-                break
-            try:
-                size = self._read_header(data, position, end)
-            except _Refused as refused:
-                self.failure = refused.code, refused.detail
-                break
-            if not size:
-                self._header = data[position:]
-                break
-            position += size
-            # A frame without payload is over with its header, a close frame among them.
-        return position
-
-    def _read_header(self, data: bytes, position: int, end: int) -> int:
-        """The size of the header at `position`, 0 where it is incomplete. Raises _Refused as soon as it can't
-        become a good one."""
+    def _read(self, data: bytes, position: int, end: int) -> int:
         first = data[position]
         opcode = first & _OPCODE
         self._check_first(first, opcode)
@@ -100,7 +57,7 @@ class WebSocketGate:
         length = data[position + 1] & _LENGTH
         if not data[position + 1] & _MASKED:
             raise _Refused(PROTOCOL_ERROR, "a frame that is not masked")
-        if opcode >= _CLOSE and length > 125:
+        if opcode >= _CLOSE and length > _MOST_OF_CONTROL:
             raise _Refused(PROTOCOL_ERROR, "a control frame longer than 125 bytes")
         size = 2 + _MASK_SIZE
         if length > 125:
@@ -111,16 +68,16 @@ class WebSocketGate:
             length = _extended_length(data[position + 2 : position + 2 + extra])
         if opcode < _CLOSE:
             total = length + (self._size if opcode == _CONTINUATION else 0)
-            if total > self._max_message:
-                raise _Refused(TOO_BIG, f"a message of more than {self._max_message} bytes")
+            if total > self.max_message:
+                raise _Refused(TOO_BIG, f"a message of more than {self.max_message} bytes")
         if position + size > end:
             return 0
-        self._left = length
+        self.left = length
         if opcode < _CLOSE:
             self._size = total
-            self._is_open = not first & _FIN
+            self.is_open = not first & _FIN
         elif opcode == _CLOSE:
-            self._is_closed = True
+            self.is_closed = True
         return size
 
     def _check_first(self, first: int, opcode: int) -> None:
@@ -134,10 +91,65 @@ class WebSocketGate:
             if not first & _FIN:
                 raise _Refused(PROTOCOL_ERROR, "a control frame in fragments")
         elif opcode == _CONTINUATION:
-            if not self._is_open:
+            if not self.is_open:
                 raise _Refused(PROTOCOL_ERROR, "a continuation of nothing")
-        elif self._is_open:
+        elif self.is_open:
             raise _Refused(PROTOCOL_ERROR, "a message within a message in fragments")
+
+
+class WebSocketGate(FrameHeaders):
+    """The gate of one upgraded connection.
+
+    Feed `receive`; hand what it returns to the driver. `failure`, once it is set, is what is wrong behind the
+    bytes that were returned last: nothing passes any more. Nothing passes behind a close frame either.
+    """
+
+    __slots__ = ("_header",)
+
+    def __init__(self, max_message: int, is_compressed: bool = False) -> None:
+        super().__init__(max_message, is_compressed)
+        self._header = b""  # what is here of a header
+
+    def is_lone_pong(self, data: bytes) -> bool:
+        """True where `data` is one whole pong, between two frames: no driver needs to see it."""
+        return (
+            len(data) >= 2 + _MASK_SIZE
+            and data[0] == _LONE_PONG
+            and _MASKED <= data[1] <= _MASKED + _MOST_OF_CONTROL
+            and len(data) == 2 + _MASK_SIZE + data[1] - _MASKED
+            and not self.left
+            and not self._header
+            and not self.is_closed
+            and self.failure is None
+        )
+
+    def receive(self, data: bytes) -> bytes:
+        """Of `data` and what was held of it before, what may pass."""
+        if self.failure is not None or (self.is_closed and not self.left):
+            return b""
+        if self._header:
+            data = self._header + data
+            self._header = b""
+        position = self._walk(data)
+        return data if position == len(data) else data[:position]
+
+    def _walk(self, data: bytes) -> int:
+        """How far `data` may pass."""
+        position, end = 0, len(data)
+        while True:
+            step = min(self.left, end - position)
+            position += step
+            self.left -= step
+            if self.left or position == end or self.is_closed:
+                break
+            size = self.read_header(data, position, end)
+            if not size:
+                if self.failure is None:
+                    self._header = data[position:]
+                break
+            position += size
+            # A frame without payload is over with its header, a close frame among them.
+        return position
 
 
 class _Refused(Exception):

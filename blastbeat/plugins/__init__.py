@@ -9,6 +9,7 @@ BUILT_INS: tuple[str, ...] = (
     "blastbeat.plugins.http1_h11",
     "blastbeat.plugins.http1_fast",
     "blastbeat.plugins.websocket_wsproto",
+    "blastbeat.plugins.websocket_fast",
     "blastbeat.plugins.headers_encoder",
     "blastbeat.plugins.uwsgi_encoder",
     "blastbeat.plugins.body_encoder",

@@ -68,7 +68,8 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         self, link: ClientLink, driver: WebSocketDriver, upgrade: Upgrade, is_compressed: bool
     ) -> None:
         super().__init__(link, driver)
-        self._gate = WebSocketGate(upgrade.options.max_message, is_compressed)
+        checks_frames = getattr(driver, "checks_frames", False)
+        self._gate = None if checks_frames else WebSocketGate(upgrade.options.max_message, is_compressed)
         self._held = 0  # bytes of a message that is not whole yet, as the driver last said
         self._period = upgrade.ping or inf
         self._ping_after = self._period
@@ -106,7 +107,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
             self._unread += data
             if not self._holds:
                 self._read_on()
-        elif not self._gate.is_lone_pong(data):
+        elif self._gate is None or not self._gate.is_lone_pong(data):
             self._read(data)
 
     def eof_received(self) -> bool:
@@ -184,9 +185,10 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
 
     def _handle(self, data: bytes) -> None:
         gate = self._gate
-        passed = gate.receive(data)
-        if passed:
-            for event in self._driver.receive_data(passed):
+        if gate is not None:
+            data = gate.receive(data)
+        if data:
+            for event in self._driver.receive_data(data):
                 self._take(event)
                 if self._is_closing:
                     return
@@ -194,7 +196,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
             if held or self._held:
                 self._held = held
                 self._account()
-        if gate.failure is not None and not self._is_closing:
+        if gate is not None and gate.failure is not None and not self._is_closing:
             self._failed(*gate.failure)
 
     def queued_bytes(self) -> int:

@@ -13,10 +13,11 @@ from blastbeat.events import Buffer, WebSocketClose, WebSocketEvent, WebSocketFa
 from blastbeat.gates.websocket import WebSocketGate
 from blastbeat.interfaces import WebSocketDriverFactory, WebSocketOptions
 from blastbeat.plugins.websocket_deflate import Deflater, Inflater, agree
+from blastbeat.plugins.websocket_fast import FastDriverFactory
 from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
 from tests.helpers.websocket_frames import CLOSE, Deflate, frame, masked, parse_frames
 
-DRIVERS = {"wsproto": WsprotoDriverFactory({})}
+DRIVERS = {"wsproto": WsprotoDriverFactory({}), "fast": FastDriverFactory({})}
 MAX_MESSAGE = 2000
 
 drivers = pytest.mark.parametrize("factory", DRIVERS.values(), ids=list(DRIVERS))

@@ -12,6 +12,7 @@ from blastbeat.events import (
 )
 from blastbeat.gates.websocket import WebSocketGate
 from blastbeat.interfaces import WebSocketDriverFactory, WebSocketOptions
+from blastbeat.plugins.websocket_fast import FastDriverFactory
 from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
 from tests.conformance.websocket import (
     cases_close,
@@ -23,7 +24,7 @@ from tests.conformance.websocket import (
 from tests.conformance.websocket.case import MAX_MESSAGE, Case, Told
 from tests.helpers.websocket_frames import cut
 
-DRIVERS = {"wsproto": WsprotoDriverFactory({})}
+DRIVERS = {"wsproto": WsprotoDriverFactory({}), "fast": FastDriverFactory({})}
 TABLES = (cases_framing, cases_control, cases_fragments, cases_utf8, cases_close)
 CASES = {
     f"{table.__name__.rpartition('_')[2]}: {name}": case

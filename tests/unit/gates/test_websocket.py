@@ -88,5 +88,8 @@ def test_a_lone_pong() -> None:
     assert gate.is_lone_pong(frame(PONG, b"")) and gate.is_lone_pong(frame(PONG, b"x" * 125))
     assert not gate.is_lone_pong(frame(PONG, b"") + b"x") and not gate.is_lone_pong(frame(PING, b""))
     assert not gate.is_lone_pong(b"\x8a") and not gate.is_lone_pong(b"\x8a\x00")
+    # Not masked, and too long: the gate is to refuse these.
+    assert not gate.is_lone_pong(b"\x8a\x03" + bytes(4 + 131))
+    assert not gate.is_lone_pong(b"\x8a\xfe\x00\x7e" + bytes(2 + 126))
     gate.receive(frame(TEXT, b"abc")[:-1])
     assert not gate.is_lone_pong(frame(PONG, b""))

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, cast
 
 from blastbeat import upgrading
-from blastbeat.events import Buffer, CloseReason, NodeHead
+from blastbeat.events import CloseReason, NodeHead
 from blastbeat.progress import Phase
 
 if TYPE_CHECKING:
@@ -23,13 +23,9 @@ class Upgradable:
 
     _dispatcher: Dispatcher
 
-    def message_received(self, data: Buffer, is_text: bool) -> None:
-        """A whole message of the client."""
-        upgrading.message_received(cast("Stream", self), self._dispatcher, data, is_text)
-
-    def message_passed(self, size: int) -> None:
-        """A message was given to the client."""
-        upgrading.message_passed(cast("Stream", self), self._dispatcher, size)
+    # As they are: these two are called for each message.
+    message_received = upgrading.message_received
+    message_passed = upgrading.message_passed
 
     def upgrade_accepted(self, head: NodeHead) -> None:
         """The node's 101."""

@@ -140,9 +140,9 @@ def _upgrade(stream: Stream, dispatcher: Dispatcher, headers: Headers) -> None:
 # ---------------------------------------------------------------- messages
 
 
-def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_text: bool) -> None:
+def message_received(stream: Stream, data: Buffer, is_text: bool) -> None:
     """A whole message of the client."""
-    exchange, session = stream.exchange, stream.session
+    exchange, session, dispatcher = stream.exchange, stream.session, stream._dispatcher
     if exchange is None or session is None or stream.phase is not Phase.UPGRADED:
         return
     size = len(data)
@@ -156,9 +156,9 @@ def message_received(stream: Stream, dispatcher: Dispatcher, data: Buffer, is_te
     session.upload.message(b"websocket-binary" if is_binary else b"websocket", data)
 
 
-def message_passed(stream: Stream, dispatcher: Dispatcher, size: int) -> None:
-    """A message went to the client."""
-    exchange, session = stream.exchange, stream.session
+def message_passed(stream: Stream, size: int) -> None:
+    """A message of the node was given to the client."""
+    exchange, session, dispatcher = stream.exchange, stream.session, stream._dispatcher
     dispatcher.counters["websockets.messages.out"] += 1
     if session is not None:
         session.virtualhost.tally.messages_out += 1

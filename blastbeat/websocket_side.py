@@ -101,11 +101,12 @@ class WebSocketSide:
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""
-        handler = TABLE.get(type(event)) if self.state is ResponseState.STREAMING else None
-        if handler is None:
+        if self.state is not ResponseState.STREAMING:
             self._dropped(event)
+        elif event.__class__ is NodeMessage:  # nearly always
+            self._on_message(event)
         else:
-            handler(self, event)
+            TABLE.get(event.__class__, WebSocketSide._dropped)(self, event)
 
     def malformed(self, detail: str) -> None:
         """An encoder refused the body of a message."""
@@ -123,7 +124,8 @@ class WebSocketSide:
         exchange = self._exchange
         exchange.bytes_out += size
         exchange.messages_out += 1
-        self._client.send_message(data, not event.is_binary and _is_utf8(data))
+        is_text = not event.is_binary and ((data.__class__ is bytes and data.isascii()) or _is_utf8(data))
+        self._client.send_message(data, is_text)
         if self.state is ResponseState.STREAMING:  # else the client turned out to be gone
             self._grant.used(size)
             self._owner.message_passed(size)

@@ -29,6 +29,7 @@ NAME = "fast"
 _FIN, _OPCODE = 0x80, 0x0F
 _TEXT, _BINARY, _CLOSE, _PING = 0x1, 0x2, 0x8, 0x9
 _WHOLE_TEXT, _WHOLE_BINARY, _MASKED = _FIN | _TEXT, _FIN | _BINARY, 0x80
+_WHOLE = (_WHOLE_TEXT, _WHOLE_BINARY)
 _SMALL_HEADER, _SMALL = 6, 125  # bytes: with a length of one byte and the mask; the most such a length says
 
 _PROTOCOL_ERROR, _INVALID_PAYLOAD = 1002, 1007
@@ -64,12 +65,26 @@ def unmasked(data: bytes, mask: bytes) -> bytes:
 class FastDriver(FrameHeaders):
     """One upgraded connection without extensions. See `interfaces.WebSocketDriver`."""
 
-    __slots__ = ("_decoder", "_first", "_header", "_mask", "_message", "_payload", "_text")
+    __slots__ = (
+        "_decoder",
+        "_first",
+        "_header",
+        "_is_between",
+        "_mask",
+        "_message",
+        "_most",
+        "_payload",
+        "_text",
+        "held",
+    )
 
     checks_frames = True
 
     def __init__(self, max_message: int) -> None:
         super().__init__(max_message)
+        self.held = 0  # bytes of a message in pieces
+        self._most = min(_SMALL, max_message)
+        self._is_between = True  # two frames and two messages, and nothing is over
         self._header = b""  # what is here of a header
         self._first = 0  # the first byte of the current frame
         self._mask = b""  # of it, from the next byte on
@@ -78,44 +93,52 @@ class FastDriver(FrameHeaders):
         self._text = False  # it is one
         self._decoder: IncrementalDecoder | None = None  # of a text in pieces
 
-    @property
-    def held(self) -> int:
-        """Bytes of a message in pieces."""
-        return len(self._message) if self._message is not None else 0
-
     def receive_data(self, data: Buffer) -> Sequence[WebSocketEvent]:
         """Events that `data` completes."""
         if type(data) is not bytes:
             data = bytes(data)
+        # One small message by itself, as interactive clients send them, takes no loop.
+        if self._is_between and len(data) >= _SMALL_HEADER and len(data) == data[1] - _MASKED + _SMALL_HEADER:
+            message = self._read_small(data, 0)
+            if message is not None:
+                return [message]
+        return self._read_all(data)
+
+    def _read_small(self, data: bytes, position: int) -> WebSocketMessage | None:
+        """The message at `position` where it is small, in one frame, and all here."""
+        first, size, start = data[position], data[position + 1] - _MASKED, position + _SMALL_HEADER
+        if not 0 <= size <= self._most or first not in _WHOLE or len(data) < start + size:
+            return None
+        masks = (data[start - 4 : start] * ((size + 3) >> 2))[:size]
+        masked = _from_bytes(data[start : start + size], "little")
+        message = (masked ^ _from_bytes(masks, "little")).to_bytes(size, "little")
+        if first == _WHOLE_TEXT and not message.isascii() and not _is_utf8(message):
+            return None
+        return WebSocketMessage(STREAM_ID, message, first == _WHOLE_TEXT)
+
+    def _read_all(self, data: bytes) -> Sequence[WebSocketEvent]:
         events: list[WebSocketEvent] = []
-        position = 0
         if self.failure is not None or (self.is_closed and not self.left):
             return events
+        position = 0
         if self.left:
             position = self._read_on(data, 0, events)
         elif self._header:
             data, self._header = self._header + data, b""
-        end, is_open, most = len(data), self.is_open, min(_SMALL, self.max_message)
+        end = len(data)
         while position < end:
-            first = data[position]
-            start = position + _SMALL_HEADER
-            if (first == _WHOLE_TEXT or first == _WHOLE_BINARY) and start <= end and not is_open:
-                size = data[position + 1] - _MASKED
-                stop = start + size
-                if 0 <= size <= most and stop <= end:
-                    masks = (data[start - 4 : start] * ((size + 3) >> 2))[:size]
-                    message = (
-                        _from_bytes(data[start:stop], "little") ^ _from_bytes(masks, "little")
-                    ).to_bytes(size, "little")
-                    if first == _WHOLE_BINARY or message.isascii() or _is_utf8(message):
-                        events.append(WebSocketMessage(STREAM_ID, message, first == _WHOLE_TEXT))
-                        position = stop
-                        continue
+            if not self.is_open and end - position >= _SMALL_HEADER:
+                message = self._read_small(data, position)
+                if message is not None:
+                    events.append(message)
+                    position += _SMALL_HEADER + len(message.data)
+                    continue
             position = self._read_frame(data, position, events)
-            is_open = self.is_open
+        is_midway = self.left or self._header or self.is_open
+        self._is_between = not (is_midway or self.is_closed or self.failure is not None)
         return events
 
-    # ------------------------------------------------------------ all frames but small whole messages
+    # ------------------------------------------------------------ all kinds of frames
 
     def _read_frame(self, data: bytes, position: int, events: list[WebSocketEvent]) -> int:
         """Where the next frame begins, or the end of `data`."""
@@ -192,8 +215,10 @@ class FastDriver(FrameHeaders):
         message = self._message
         assert message is not None
         message += piece
+        self.held = len(message)
         if is_last:
             self._message = self._decoder = None
+            self.held = 0
             events.append(WebSocketMessage(STREAM_ID, message, self._text))
 
     def _fail_text(self, events: list[WebSocketEvent]) -> None:

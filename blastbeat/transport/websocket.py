@@ -149,16 +149,16 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
 
     def _read(self, data: bytes) -> None:
         try:
-            self._receive(data)
+            if len(data) <= self._slice and not self._holds:
+                self._handle(data)
+            else:
+                self._handle_in_turns(data)
             if self._out:
                 self.flush()
         except Exception:
             self.broke()
 
-    def _receive(self, data: bytes) -> None:
-        if len(data) <= self._slice and not self._holds:
-            self._handle(data)
-            return
+    def _handle_in_turns(self, data: bytes) -> None:
         position, size, monotonic = 0, len(data), self._context.clock.monotonic
         until = monotonic() + TURN
         while position < size and not self._is_closing:
@@ -188,11 +188,15 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         if gate is not None:
             data = gate.receive(data)
         if data:
-            for event in self._driver.receive_data(data):
-                self._take(event)
+            driver, stream = self._driver, self.stream
+            for event in driver.receive_data(data):
+                if not isinstance(event, WebSocketMessage):
+                    self._take(event)
+                elif not self._is_close_sent:
+                    stream.message_received(event.data, event.is_text)
                 if self._is_closing:
                     return
-            held = self._driver.held
+            held = driver.held
             if held or self._held:
                 self._held = held
                 self._account()
@@ -208,10 +212,8 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
             self._account()
 
     def _take(self, event: WebSocketEvent) -> None:
-        if isinstance(event, WebSocketMessage):
-            if not self._is_close_sent:
-                self.stream.message_received(event.data, event.is_text)
-        elif isinstance(event, WebSocketPing):
+        """All but messages."""
+        if isinstance(event, WebSocketPing):
             self._answer(event.payload)
         elif isinstance(event, WebSocketClose):
             self._closed_by_client(event.code, event.reason)

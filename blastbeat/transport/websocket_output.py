@@ -49,9 +49,12 @@ class WebSocketOutput(ClientLink):
         raise NotImplementedError
 
     def send_message(self, data: Buffer, is_text: bool) -> None:
-        if self._is_close_sent or self._is_closing or (self.is_congested() and self._is_over_bound()):
+        if self._is_close_sent or self._is_closing:
             return
-        self._gathering()
+        if (not self._is_writable or self._output_hold is not None) and self._is_over_bound():
+            return
+        if not self._out:
+            self._context.outputs.add(self)
         if self._pace is None:
             self._driver.send_message(data, is_text, self._out)
         else:  # one buffer each, so that `_rest_of_message` can tell them apart

@@ -49,7 +49,7 @@ HANDSHAKE = (
 PING, PONG = b"\x89\x00", b"\x8a\x80\0\0\0\0"
 TEXT = b"x" * 64
 MESSAGE, ECHO = b"\x81\xc0\0\0\0\0" + TEXT, b"\x81\x40" + TEXT
-BAR_CPU, BAR_MEMORY = 1.0, 12.0  # percent of a core, KiB
+BAR_CPU, BAR_MEMORY = 1.0, 6.0  # percent of a core, KiB
 PATIENCE = 30.0
 
 

@@ -30,9 +30,7 @@ class Connected(Protocol):
     """A client connection, whatever it speaks. Calls are synchronous and never raise."""
 
     view: ConnectionView
-    facts: ConnectionFacts
     listener: Hashable  # which one accepted it, as `HostTable` knows it
-    default_port: int  # of its scheme
 
     def hold_reading(self) -> None: ...
     def release_reading(self) -> None: ...
@@ -61,6 +59,9 @@ class Connected(Protocol):
 
 class Client(ClientSide, Connected, Protocol):
     """A client connection that speaks HTTP, as its stream sees it."""
+
+    facts: ConnectionFacts
+    default_port: int  # of its scheme
 
     def must_close(self) -> bool:
         """The driver can't carry another exchange after this one."""

@@ -5,7 +5,7 @@ Holds data and small bookkeeping (what may still be sent once more), decides not
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from blastbeat.events import Buffer, CloseReason, Request, RequestHead
@@ -13,6 +13,10 @@ from blastbeat.interfaces import ConnectionView, ExchangeView, Filter, RequestVi
 
 NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
 """Stands in for the head of a request that never became one (malformed, too slow)."""
+
+NONE_TRIED: frozenset[Any] = frozenset()
+TOLD_FIELDS = frozenset((b"user-agent", b"referer"))
+"""The fields of a request that `exchange_closed` tells of."""
 
 
 class Exchange:
@@ -60,7 +64,7 @@ class Exchange:
         self.answered_at = 0.0  # monotonic; the node's first head
         self.request: Request | None = None
         self.view: RequestView | None = None  # only where filters or authenticators look at requests
-        self.filtered: list[Filter] = []  # those that were asked, to be told when it is over
+        self.filtered: tuple[Filter, ...] = ()  # those that were asked, to be told when it is over
         self.passed: tuple[Filter, ...] = ()  # of these, who let the request pass and sees the response
         self.virtualhost = ""
         self.route = ""
@@ -76,7 +80,7 @@ class Exchange:
         self.close_code = 0  # of a WebSocket that is over
         self.hops = 0
         self.none_left = 503  # what the client is answered where no instance can be had
-        self.tried: set[Any] = set()  # instances that were asked already
+        self.tried: Set[Any] = NONE_TRIED  # instances that were asked already
         self.kept: list[Buffer] | None = []  # forwarded body, None once it outgrew the retry buffer
         self.kept_bytes = 0
         self.request_read = False
@@ -100,6 +104,13 @@ class Exchange:
     def may_repeat(self, methods: tuple[bytes, ...]) -> bool:
         """True when the request is safe to send once more and all of it is still here."""
         return self.kept is not None and self.head.method in methods
+
+    def forget_details(self) -> None:
+        """From here on it is only kept to be told of: a WebSocket may be open for days. Where filters look
+        at it nothing is forgotten."""
+        if self.view is None and self.request is not None:
+            told = [field for field in self.head.headers if field[0] in TOLD_FIELDS]
+            self.head.headers = self.request.headers = told
 
     def log_fields(self) -> dict[str, str]:
         """Which request a log record is about, to be given as its `extra`."""

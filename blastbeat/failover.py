@@ -23,7 +23,7 @@ def try_next_instance(stream: Stream, dispatcher: Dispatcher, reason: CloseReaso
     """One more hop, to an instance that was not asked yet; 502 or 503 where there can be none."""
     exchange, session = stream.exchange, stream.session
     assert exchange is not None and session is not None
-    exchange.tried.add(session.instance)
+    exchange.tried |= {session.instance}
     exchange.hops += 1
     # One that asks for `retry` is healthy: 503. One that went away owes the answer: 502 (§4, §6).
     exchange.none_left = 502 if reason is CloseReason.NODE_GONE else 503

@@ -37,15 +37,15 @@ def ask_filters(exchange: Exchange, view: RequestView, virtualhost: VirtualHost)
     """
     filters = virtualhost.filters
     for each in filters:
-        exchange.filtered.append(each)
+        exchange.filtered = (*exchange.filtered, each)
         try:
             answer = _follow(exchange, view, each.on_request(view))
         except Exception as error:
             log.exception("filter %r failed", each, extra=exchange.log_fields())
-            exchange.passed = tuple(exchange.filtered[:-1])
+            exchange.passed = exchange.filtered[:-1]
             raise FilterFailed from error
         if answer is not None:
-            exchange.passed = tuple(exchange.filtered[:-1])
+            exchange.passed = exchange.filtered[:-1]
             return answer
     exchange.passed = filters
     return None
@@ -148,7 +148,7 @@ def filter_message(
 
 def filters_closed(exchange: Exchange) -> None:
     """Each filter that saw the request hears that it is over, exactly once."""
-    filtered, exchange.filtered = exchange.filtered, []
+    filtered, exchange.filtered = exchange.filtered, ()
     assert exchange.view is not None
     for each in filtered:
         try:

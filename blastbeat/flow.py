@@ -132,3 +132,21 @@ class Grant:
         if self._window and self._owed * 2 >= self._window and not self.client.is_congested():
             owed, self._owed = self._owed, 0
             self._instance.router.send(self._instance, self._sid, b"credit", b"%d" % owed)
+
+
+class NoGrant(Grant):
+    """Of all sessions whose node announced no credit: there is nothing to count."""
+
+    __slots__ = ()
+
+    def __init__(self) -> None:
+        """One serves them all."""
+
+    def used(self, size: int) -> None:
+        """Nobody counts."""
+
+    def give_back(self) -> None:
+        """Nothing is owed."""
+
+
+NO_GRANT = NoGrant()

@@ -107,7 +107,7 @@ class Holding:
     @staticmethod
     def _in_order(lane: Lane, instance: Instance) -> Iterator[tuple[Exchange, Stream]]:
         for exchange, stream in tuple(lane.again.items()):
-            exchange.tried.discard(instance)  # it was away since, or has begun anew
+            exchange.tried -= {instance}  # it was away since, or has begun anew
             if exchange in lane.again:
                 yield exchange, stream
         while lane.first:

@@ -13,7 +13,7 @@ from blastbeat.client import WebSocketClient
 from blastbeat.counters import Counters
 from blastbeat.events import CloseReason, NodeCredit, SessionEvent
 from blastbeat.exchange import Exchange
-from blastbeat.flow import Grant, Upload
+from blastbeat.flow import NO_GRANT, Grant, Upload
 from blastbeat.instance import Instance
 from blastbeat.interfaces import ClientSide
 from blastbeat.progress import Progress
@@ -87,7 +87,7 @@ class Session:
         self.exchange: Exchange | None = None
         self.exchanges = 0
         self.upload = Upload(sid, instance, client, share)
-        self.grant = Grant(sid, instance, client, window)
+        self.grant = Grant(sid, instance, client, window) if instance.credit else NO_GRANT
         self.response: ResponseSide | WebSocketSide = ResponseSide(client, owner, self.grant, counters)
         self._counters = counters
         self.ending: bytes | None = None  # what `end` is to say of a WebSocket
@@ -100,7 +100,9 @@ class Session:
 
     def upgraded(self, client: WebSocketClient, exchange: Exchange) -> None:
         """The handshake is accepted: messages from here on, and no further request."""
-        self.upload.client = self.grant.client = client
+        self.upload.client = client
+        if self.grant is not NO_GRANT:
+            self.grant.client = client
         can_refuse = "accept" in self.instance.capabilities
         self.response = WebSocketSide(client, self.owner, exchange, self.grant, self._counters, can_refuse)
 

@@ -7,6 +7,7 @@ client the connection's. Synchronous; time comes from the clock it is given.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class Stream(Upgradable):
         self.virtualhost: VirtualHost | None = None
         self.policy, self.phase = DEFAULTS, Phase.IDLE
         self.progress = Progress()
-        self.pending: list[bytes] = []  # of the body, while nobody has the request
+        self.pending: Sequence[bytes] = ()  # of the body, while nobody has the request
         self._holds_client = False
         self._dispatcher = dispatcher
         self._clock = clock
@@ -84,7 +85,7 @@ class Stream(Upgradable):
         elif self.phase is Phase.FORWARDING:
             uploading.pass_on(self, exchange, data)
         elif self.phase in WAITING:
-            self.pending.append(data)
+            self.pending = (*self.pending, data)
             self.leave_body()
 
     def leave_body(self) -> None:
@@ -303,7 +304,7 @@ class Stream(Upgradable):
         """The exchange is over, if there is one."""
         exchange, self.exchange = self.exchange, None
         if self._holds_client:
-            self.pending.clear()
+            self.pending = ()
             self.take_body()
         if exchange is not None:
             exchange.reason, exchange.detail = reason, detail

@@ -130,6 +130,7 @@ def _upgrade(stream: Stream, dispatcher: Dispatcher, headers: Headers) -> None:
     stream.client = cast(Client, websocket)  # no response is sent to it any more
     stream.phase = Phase.UPGRADED
     session.upgraded(websocket, exchange)
+    exchange.forget_details()
     dispatcher.counters.add("websockets.opened")
     virtualhost.count.add_websockets(1)
     dispatcher.notice(dispatcher.lifecycle.session_upgraded, session, None)

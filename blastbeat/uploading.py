@@ -26,7 +26,7 @@ def begin(stream: Stream, exchange: Exchange, session: Session) -> None:
     if kept:
         for data in kept:
             session.upload.data(data)
-    pending, stream.pending = stream.pending, []
+    pending, stream.pending = stream.pending, ()
     for data in pending:
         exchange.keep(data, stream.policy.retry_buffer)
         if exchange.view is not None and _is_refused(stream, exchange, data):

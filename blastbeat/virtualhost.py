@@ -5,7 +5,7 @@ Holds what the hot path calls directly; knows neither registry nor configuration
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Protocol
 from weakref import WeakValueDictionary
@@ -182,7 +182,7 @@ class VirtualHost:
         """Sessions open now, those of its routes among them."""
         return self.count.open
 
-    def candidates(self, names: Sequence[str], tried: set[Instance]) -> list[Instance]:
+    def candidates(self, names: Sequence[str], tried: Set[Instance]) -> list[Instance]:
         """Instances that may take a new session: available, agreed to by the authenticators, not yet
         tried."""
         return [

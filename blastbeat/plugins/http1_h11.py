@@ -22,7 +22,10 @@ _ROOM = 8 * 1024  # the gate counts without chunk lines; h11's own limit must ne
 
 
 class H11Reader:
-    """Reads one request after the other. Other drivers hand it what they don't read themselves."""
+    """Reads one request after the other. Other drivers hand it what they don't read themselves.
+
+    h11's connection is made when a request begins, and not kept between two: an idle one takes a kilobyte.
+    """
 
     __slots__ = ("_connection", "_limit")
 
@@ -32,7 +35,7 @@ class H11Reader:
 
     def start_next(self) -> None:
         """Forget the request."""
-        self._connection = h11.Connection(h11.SERVER, self._limit)
+        self._connection: h11.Connection | None = None
 
     def read(self, data: Buffer) -> Sequence[ClientEvent]:
         """Events that `data` completes, all of stream 1; a head is the first. Raises ClientError."""
@@ -41,6 +44,8 @@ class H11Reader:
         events: list[ClientEvent] = []
         payload: list[bytes] = []
         connection = self._connection
+        if connection is None:
+            connection = self._connection = h11.Connection(h11.SERVER, self._limit)
         try:
             connection.receive_data(data)  # type: ignore[arg-type]  # any buffer will do
             while True:

@@ -11,7 +11,6 @@ from functools import partial
 from math import inf
 from typing import Any
 
-from blastbeat.facts import ConnectionFacts
 from blastbeat.transport.client_output import ClientOutput
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.hangup import RESET, HangupWatch
@@ -29,19 +28,14 @@ class ClientLink(ClientOutput):
         "_is_lost",
         "_connections",
         "_since",
-        "default_port",
-        "facts",
         "listener",
     )
-
-    facts: ConnectionFacts
-    default_port: int
-    _hangup: HangupWatch
 
     def __init__(self, context: ConnectionContext, listener: Hashable, connections: set[Any]) -> None:
         super().__init__(context)
         self.listener = listener
         self._connections = connections
+        self._hangup: HangupWatch | None = None  # made for the first look: most connections need none
         self._holds = 0  # how many want no more input for now
         self._fin_seen = False
         self._is_lost = False
@@ -52,12 +46,10 @@ class ClientLink(ClientOutput):
     def take_over(self, link: ClientLink) -> None:
         """Be what `link` was: its transport speaks another protocol from now on."""
         self.take_output_over(link)
-        self.facts, self.default_port = link.facts, link.default_port
         self._holds, self._fin_seen, self._since = link._holds, link._fin_seen, link._since
-        link._hangup.stop()
-        self._hangup = HangupWatch(self._context.loop, self._transport, self._client_hung_up)
+        link._end_hangup_watch()
         if self._holds:
-            self._hangup.start()
+            self._watch_for_hangup()
 
     # ------------------------------------------------------------ reading
 
@@ -66,7 +58,7 @@ class ClientLink(ClientOutput):
         self._holds += 1
         if self._holds == 1 and not self._is_closing:
             self._transport.pause_reading()
-            self._hangup.start()
+            self._watch_for_hangup()
 
     def release_reading(self) -> None:
         if self._successor is not None:
@@ -74,7 +66,7 @@ class ClientLink(ClientOutput):
             return
         self._holds -= 1
         if self._holds == 0 and not self._is_closing:
-            self._hangup.stop()
+            self._pause_hangup_watch()
             self._transport.resume_reading()
             # Until now it was us who did not take the body, so its timeout begins anew.
             self._since = self.stream.progress.read = self._context.clock.monotonic()
@@ -86,6 +78,20 @@ class ClientLink(ClientOutput):
         progress = self.stream.progress
         progress.read = progress.moved = self._context.clock.monotonic() + seconds
         self._context.loop.call_later(seconds, self.release_reading)
+
+    def _watch_for_hangup(self) -> None:
+        if self._hangup is None:
+            self._hangup = HangupWatch(self._context.loop, self._transport, self._client_hung_up)
+        self._hangup.start()
+
+    def _pause_hangup_watch(self) -> None:
+        if self._hangup is not None:
+            self._hangup.stop()
+
+    def _end_hangup_watch(self) -> None:
+        if self._hangup is not None:
+            self._hangup.stop()
+            self._hangup = None  # each has the other, and only a garbage collection would find that
 
     def _client_hung_up(self, state: int) -> None:
         """Its FIN or RST came while nothing is read from it."""

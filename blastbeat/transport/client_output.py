@@ -12,7 +12,7 @@ import contextlib
 import logging
 import socket
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from math import inf
 from typing import Any
 
@@ -70,7 +70,7 @@ class ClientOutput:
         self._out_size = 0
         self._output_hold: asyncio.TimerHandle | None = None
         self._pace: Pace | None = None
-        self._piece: list[Buffer] = []  # what waits its turn at that pace
+        self._piece: Sequence[Buffer] = ()  # what waits its turn at that pace
         self._successor: Any = None  # who took this one's place
         self._postponed: Callable[[], None] | None = None  # what is to happen once everything went
         self._is_accounted = False  # what waits for it is in the sums of `memory`
@@ -151,12 +151,12 @@ class ClientOutput:
         if self.is_congested():
             self._account()
 
-    def _write_piece(self, piece: list[Buffer]) -> None:
+    def _write_piece(self, piece: Sequence[Buffer]) -> None:
         # Only payload was counted in.
         self._out_size = max(0, self._out_size - sum(map(len, piece))) if self._out else 0
         self._write_all(piece)
 
-    def _write_all(self, out: list[Buffer]) -> None:
+    def _write_all(self, out: Sequence[Buffer]) -> None:
         """Small pieces joined, large ones as they are."""
         if len(out) == 1:
             self._write(out[0])
@@ -204,7 +204,7 @@ class ClientOutput:
         self._caught_up()
 
     def _write_held(self) -> None:
-        piece, self._piece = self._piece, []
+        piece, self._piece = self._piece, ()
         if piece:
             self._write_piece(piece)
 
@@ -236,12 +236,12 @@ class ClientOutput:
         if self._out and pace is not None:
             pace(sum(map(len, self._out)))
         if self._piece:
-            self._out = self._piece + self._out
-            self._piece = []
+            self._out = [*self._piece, *self._out]
+            self._piece = ()
 
     def _drop_output(self) -> None:
         """Nothing more reaches the client."""
-        self._out, self._piece, self._postponed = [], [], None
+        self._out, self._piece, self._postponed = [], (), None
         self._out_size = 0
         self._release_output()
 

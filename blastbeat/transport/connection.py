@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Hashable, Sequence
+from functools import lru_cache
 from math import inf
 from typing import Any, cast
 
@@ -24,13 +25,18 @@ from blastbeat.stream import Stream
 from blastbeat.transport.client_link import ClientLink
 from blastbeat.transport.client_output import WRITE_HIGH
 from blastbeat.transport.context import ConnectionContext
-from blastbeat.transport.hangup import HangupWatch
 from blastbeat.transport.preface import Peer, plain_peer
 from blastbeat.transport.websocket import WebSocketConnection
 
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT, DEFAULT_TLS_PORT = 80, 443
+
+
+@lru_cache(maxsize=256)
+def _name_of(listener: Hashable) -> str:
+    """One text for all connections of a listener."""
+    return str(listener)
 
 
 class Connection(ClientLink, asyncio.Protocol):
@@ -47,7 +53,11 @@ class Connection(ClientLink, asyncio.Protocol):
         "_number",
         "_peer",
         "_tls",
+        "default_port",
+        "facts",
     )
+
+    facts: ConnectionFacts
 
     def __init__(
         self,
@@ -84,9 +94,8 @@ class Connection(ClientLink, asyncio.Protocol):
         local = transport.get_extra_info("sockname") or ("", 0)
         scheme, trusted = b"http" if self._tls is None else b"https", context.trusted_proxies
         self.facts = ConnectionFacts(addr, port, scheme, local[1], trusted, tls=self._tls)
-        self.view = ConnectionView(self._number, addr, port, str(self.listener), context.clock.wall())
+        self.view = ConnectionView(self._number, addr, port, _name_of(self.listener), context.clock.wall())
         self.stream = Stream(self, context.dispatcher, context.clock)
-        self._hangup = HangupWatch(context.loop, self._transport, self._client_hung_up)
         self._since = context.clock.monotonic()
         context.counters.add("connections.accepted")
         notice = context.dispatcher.lifecycle.connection_opened
@@ -117,7 +126,7 @@ class Connection(ClientLink, asyncio.Protocol):
         may_finish = self._guarded(self.stream.half_closed)
         if may_finish:
             self.flush()
-            self._hangup.start()
+            self._watch_for_hangup()
             return not self._is_closing or self._transport.get_write_buffer_size() > 0
         if not self._is_lost:
             self.stream.client_left()
@@ -128,7 +137,7 @@ class Connection(ClientLink, asyncio.Protocol):
         self._is_lost = self._is_closing = True
         self.is_watched = False
         self._drop_output()
-        self._hangup.stop()
+        self._end_hangup_watch()
         context = self._context
         context.account.update(self, self.stream.policy.name, 0)
         if self.stream.phase is not Phase.CLOSED:
@@ -189,7 +198,12 @@ class Connection(ClientLink, asyncio.Protocol):
         self._is_closing = True  # nothing is this connection's any more
         if self._is_ahead:
             websocket.release_reading()
+        context.loop.call_soon(self._let_go)  # whoever called is not through with them yet
         return websocket
+
+    def _let_go(self) -> None:
+        """Timers hold the shell for some seconds; what was read and told of HTTP is no use to anybody."""
+        del self._gate, self._driver, self.facts
 
     # ------------------------------------------------------------ requests
 

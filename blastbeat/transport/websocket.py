@@ -128,7 +128,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         self._context.timers.forget(self)
         self._unread = b""
         self._drop_output()
-        self._hangup.stop()
+        self._end_hangup_watch()
         self._context.account.update(self, self.stream.policy.name, 0)
         self._guarded(self._client_gone)
         self._lost()
@@ -164,7 +164,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         while position < size and not self._is_closing:
             if self._holds > self._is_taking_turns:  # somebody else wants no more: a release reads on
                 self._unread = data[position:]
-                self._hangup.start()
+                self._watch_for_hangup()
                 return
             self._handle(data[position : position + self._slice])
             position += self._slice
@@ -180,7 +180,7 @@ class WebSocketConnection(WebSocketOutput, asyncio.Protocol):
         if not self._is_taking_turns:
             self._is_taking_turns = True
             self.hold_reading()
-            self._hangup.stop()  # what came before a FIN has its turn first
+            self._pause_hangup_watch()  # what came before a FIN has its turn first
         self._context.loop.call_soon(self._read_on)
 
     def _handle(self, data: bytes) -> None:

@@ -5,6 +5,7 @@ Knows frames as the driver writes them, and who does not take them; what comes i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from math import inf
 
 from blastbeat.events import Buffer, CloseReason
@@ -125,10 +126,10 @@ class WebSocketOutput(ClientLink):
         self._over(reason, POLICY, b"", detail)
         self._end()
 
-    def _rest_of_message(self) -> list[Buffer]:
+    def _rest_of_message(self) -> Sequence[Buffer]:
         """What has to go before a close frame may: the rest of a message that went in part, at its pace."""
         is_split = bool(self._out) and isinstance(self._out[0], memoryview) and self._pace is not None
-        return self._piece + self._out[:1] if is_split else self._piece
+        return [*self._piece, self._out[0]] if is_split else self._piece
 
     # ------------------------------------------------------------ the end
 

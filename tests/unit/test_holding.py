@@ -389,7 +389,7 @@ def test_one_that_can_not_go_holds_up_none_behind_it() -> None:
     engine.table.tick(engine.clock.now)
     ((_, second),) = ask(engine)
     assert waits(second)
-    first.exchange.tried.add("never")  # type: ignore[union-attr]
+    first.exchange.tried |= {"never"}  # type: ignore[union-attr]
     engine.router.full = {b"b"}
     come(engine, "b")
     engine.router.full = set()

@@ -85,6 +85,10 @@ class Declarations:
         keys = tuple(key for wanted in self._wanted for key in wanted.keys)
         return (*own, *tables, *((("[vhost.HOST]", keys),) if keys else ()))
 
+    def names(self) -> frozenset[str]:
+        """The kinds of tables and the keys of virtualhosts, all together."""
+        return frozenset((*self.kinds, *(key for wanted in self._wanted for key in wanted.keys)))
+
     def _check_name(self, name: object, what: str) -> None:
         if not isinstance(name, str) or not _NAME.fullmatch(name):
             # What ini can write, which folds case.
@@ -147,13 +151,16 @@ class Declarations:
         )
 
 
-def join(plugins: Iterable[Declarations], inactive: Mapping[str, str]) -> Declared:
-    """What all of them declare together."""
+def join(
+    plugins: Iterable[Declarations], inactive: Mapping[str, str], withheld: Iterable[str] = ()
+) -> Declared:
+    """What all of them declare together. `withheld` are kinds and keys of plugins that failed."""
     all_of = list(plugins)
     return Declared(
         {kind: table for each in all_of for kind, table in each.kinds.items()},
         tuple(group for each in all_of for group in each.host_keys),
         dict(inactive),
+        frozenset(withheld),
     )
 
 

@@ -54,6 +54,7 @@ class _Plugin:
     hooks: tuple[str, ...] = ()
     registrations: tuple[Registration, ...] = ()
     declarations: Declarations = field(default_factory=lambda: Declarations(""))
+    withheld: frozenset[str] = frozenset()
     counters: dict[str, str] = field(default_factory=dict)
 
 
@@ -181,6 +182,7 @@ class PluginManager:
         if plugin.object is not None and self._pluggy.is_registered(plugin.object):
             self._pluggy.unregister(plugin.object)
         plugin.state, plugin.reason, plugin.registrations = "failed", _first_line(error), ()
+        plugin.withheld = plugin.declarations.names()
         plugin.declarations = Declarations(plugin.source.name)
         problems.add(error, plugin.source.origin if plugin.source.is_file else "")
 
@@ -234,13 +236,13 @@ class PluginManager:
         found = Declarations(name)
         self._call(plugin, hookspecs.PREFIX + "register_options", found)
         found.refuse_taken(other.declarations for other in self._plugins.values())
+        plugin.declarations = found
         keys, receive = found.own or ({}, None)
         validated, problems = validate_options(self._options.get(name, {}), keys, self._folder)
         if problems:
             raise ConfigError([replace(problem, section=f"plugin.{name}") for problem in problems])
         if receive is not None:
             receive(validated)
-        plugin.declarations = found
 
     # ------------------------------------------------------------ what was loaded
 
@@ -284,7 +286,9 @@ class PluginManager:
             (each.plugin_name, listener_of(each.function, each.argnames, self._arguments[hook]))
             for each in getattr(self._pluggy.hook, hook).get_hookimpls()
         ]
-        return PluginConfig(join((each.declarations for each in plugins), inactive), receivers, examiners)
+        withheld = {name for each in self._plugins.values() for name in each.withheld}
+        declared = join((each.declarations for each in plugins), inactive, withheld)
+        return PluginConfig(declared, receivers, examiners)
 
     def commands(self) -> tuple[dict[str, Command], list[Problem]]:
         """The subcommands by name, and what is wrong: never raises, so that a broken plugin takes no other

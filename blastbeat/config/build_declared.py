@@ -50,7 +50,9 @@ class DeclaredReader:
         for key, found in rows.by_key(settings.unknown).items():
             group = self._declared.by_key.get(key)
             if group is None or settings.section.kind not in (rows.SERVER, rows.VIRTUALHOST):
-                if self._declared.is_known:
+                if key in self._declared.withheld:
+                    settings.bad.add(key)
+                elif self._declared.is_known:
                     self._problems += (self._unknown_key(settings.section, row) for row in found)
                 continue
             written = rows.plain_value(found)
@@ -111,7 +113,8 @@ class DeclaredReader:
     def _table(self, section: Section) -> Iterator[PluginTable]:
         kind = self._declared.tables.get(section.word)
         if kind is None:
-            self._unknown_section(section)
+            if section.word not in self._declared.withheld:
+                self._unknown_section(section)
         elif section.name:
             yield self._declared_table(section, kind)
         else:

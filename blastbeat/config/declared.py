@@ -6,7 +6,7 @@ Data only: who declares it is the plugin manager's business, what was written of
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -44,12 +44,14 @@ class HostKeys:
 
 @dataclass(frozen=True, slots=True)
 class Declared:
-    """By all plugins that are active. `inactive` are the others, each with the reason. Where `is_known` is
-    False nobody has asked the plugins: what is not ours may be theirs."""
+    """By all plugins that are active. `inactive` are the others, each with the reason. `withheld` are kinds
+    and keys of those among them that failed, which is told of the plugin, and not again of each place. Where
+    `is_known` is False nobody has asked the plugins: what is not ours may be theirs."""
 
     tables: Mapping[str, TableKind] = field(default_factory=dict)
     host_keys: Sequence[HostKeys] = ()
     inactive: Mapping[str, str] = field(default_factory=dict)
+    withheld: Set[str] = frozenset()
     is_known: bool = True
     by_key: Mapping[str, HostKeys] = field(init=False)
 

@@ -347,3 +347,17 @@ def test_a_name_nobody_has_is_an_error_of_the_configuration(shop: Shop, key: str
     [problem] = caught.value.problems
     assert (problem.section, problem.key, problem.value) == ("plugins", key, "round-robbin")
     assert problem.hint == "did you mean 'round-robin'?" and "least-connections" in problem.message
+
+
+def test_what_a_plugin_had_declared_that_does_not_take_its_options_is_withheld(shop: Shop) -> None:
+    class Policy:
+        @hookimpl
+        def blastbeat_register_options(self, register: RegisterOptions) -> None:
+            register({}, lambda options: None)
+            register.tables("plan", {}, lambda tables: None)
+
+    shop.install("policy", Policy())
+    manager = shop.manager(options={"policy": {"fiel": "usage"}})
+    assert len(manager.load(strict=False)) == 1
+    declared = manager.config().declared
+    assert (declared.tables, declared.withheld) == ({}, {"plan"})

@@ -203,3 +203,12 @@ def test_plugins_are_asked_with_what_they_are_loaded_by(examine_text: Examine) -
     (config,) = asked
     assert config.server.plugins_disabled == ("x",)
     assert config.plugin_options == {"policy": {"file": "y"}}
+
+
+def test_what_a_plugin_that_failed_had_declared_is_not_told_once_more(examine_text: Examine) -> None:
+    failed = Declared(inactive={"policy": "error"}, withheld={"plan", "customer"})
+    tables = '[plan.bronze]\nrequests = "1/s"\n[plam.bronze]\nrequests = "1/s"\n'
+    text = f'{SERVER}[vhost.a]\nnode = "n"\ncustomer = "x"\n{tables}'
+    _, problems = examine_text(text, declare=lambda config: failed)
+
+    assert [problem.key for problem in problems] == ["plam"]

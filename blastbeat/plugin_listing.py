@@ -17,7 +17,8 @@ class PluginInfo:
     `registered` holds (kind, name) pairs; `replaced` those of them whose place another plugin took, with that
     plugin's name. `options` are the names of the options that each of `registered` takes, in its order. `api`
     is the version of the plugin API that it says it was written for, if it does. `declares` are the sections
-    of the configuration that it has keys in, as a TOML file has them, with these keys."""
+    of the configuration that it has keys in, as a TOML file has them, with these keys. `commands` are the
+    subcommands that it adds, each with its summary."""
 
     name: str
     version: str
@@ -30,6 +31,7 @@ class PluginInfo:
     options: tuple[tuple[str, ...], ...] = ()
     api: str = ""
     declares: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    commands: tuple[tuple[str, str], ...] = ()
 
 
 def plugins_as_data(plugins: Sequence[PluginInfo]) -> list[dict[str, Any]]:
@@ -53,6 +55,7 @@ def _as_data(plugin: PluginInfo) -> dict[str, Any]:
             for (kind, name), names in zip(plugin.registered, options, strict=True)
         ],
         "declares": [{"section": section, "keys": list(keys)} for section, keys in plugin.declares],
+        "commands": [{"name": name, "summary": summary} for name, summary in plugin.commands],
     }
 
 
@@ -80,4 +83,7 @@ def _format_plugin(plugin: PluginInfo) -> list[str]:
     for position, (section, keys) in enumerate(plugin.declares):
         label = "declares" if position == 0 else ""
         lines.append(f"    {label:<9}  {section} {', '.join(keys)}".rstrip())
+    for position, (name, summary) in enumerate(plugin.commands):
+        label = "commands" if position == 0 else ""
+        lines.append(f"    {label:<9}  {name}" + (f": {summary}" if summary else ""))
     return lines

@@ -307,9 +307,10 @@ class PluginManager:
 
     def describe(self) -> list[PluginInfo]:
         """Every plugin found, built-ins first, whatever its state."""
-        return [self._describe(plugin) for plugin in self._plugins.values()]
+        commands = self.commands()[0].values()
+        return [self._describe(plugin, commands) for plugin in self._plugins.values()]
 
-    def _describe(self, plugin: _Plugin) -> PluginInfo:
+    def _describe(self, plugin: _Plugin, commands: Iterable[Command]) -> PluginInfo:
         source = plugin.source
         pairs = tuple((registration.kind, registration.name) for registration in plugin.registrations)
         owners = [(kind, name, self._registry.owner(kind, name)) for kind, name in pairs]
@@ -325,6 +326,7 @@ class PluginManager:
             tuple(tuple(sorted(registration.options)) for registration in plugin.registrations),
             plugin.api,
             plugin.declarations.sections(),
+            tuple((each.name, each.summary) for each in commands if each.plugin == source.name),
         )
 
 

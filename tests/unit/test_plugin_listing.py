@@ -17,6 +17,7 @@ def test_everything_known_of_a_plugin_is_shown() -> None:
         options=((), ("key", "most")),
         api="1.0",
         declares=(("[plan.NAME]", ("rate", "token")), ("[bare.NAME]", ()), ("[vhost.HOST]", ("plan",))),
+        commands=(("policy", "what was used"), ("bill", "")),
     )
     failed = PluginInfo("rules", "", "/etc/rules.py", "failed", "plugin 'rules': no")
     assert format_plugins([active, failed]).splitlines() == [
@@ -27,6 +28,8 @@ def test_everything_known_of_a_plugin_is_shown() -> None:
         "    declares   [plan.NAME] rate, token",
         "               [bare.NAME]",
         "               [vhost.HOST] plan",
+        "    commands   policy: what was used",
+        "               bill",
         "rules: failed (/etc/rules.py)",
         "    reason     plugin 'rules': no",
     ]
@@ -35,6 +38,11 @@ def test_everything_known_of_a_plugin_is_shown() -> None:
 def test_what_is_declared_for_programs() -> None:
     plugin = PluginInfo("x", "", "", "active", declares=(("[plan.NAME]", ("rate",)),))
     assert plugins_as_data([plugin])[0]["declares"] == [{"section": "[plan.NAME]", "keys": ["rate"]}]
+
+
+def test_commands_for_programs() -> None:
+    plugin = PluginInfo("x", "", "", "active", commands=(("policy", "what was used"),))
+    assert plugins_as_data([plugin])[0]["commands"] == [{"name": "policy", "summary": "what was used"}]
 
 
 def test_no_plugins_no_text() -> None:

@@ -15,8 +15,7 @@ from blastbeat.node.options import OPTIONS, Option
 
 _EPILOG = """\
 CONFIG is a .toml or .ini file. Without it: $BLASTBEAT_CONFIG, ./blastbeat.toml, ./blastbeat.ini,
-/etc/blastbeat/blastbeat.toml. `blastbeat COMMAND --help` tells a command's options.
-Plugins may add commands: `blastbeat plugins` tells which.
+/etc/blastbeat/blastbeat.toml. `COMMAND --help` tells its options, `plugins` commands of plugins.
 exit codes: 0 clean, 1 failed while running, 2 usage, 3 could not start, 78 bad configuration
 """
 

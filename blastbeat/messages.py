@@ -24,6 +24,8 @@ MAX_TYPE_FRAME = MAX_ROUTE_LENGTH + 1 + MAX_TYPE_LENGTH
 MAX_SID_FRAME = 255  # a `pong` may come with any sid; longer than a routing id is nobody's
 ZERO_COPY_SIZE = 8 * 1024  # below it a copy is cheaper than a view that keeps libzmq's buffer alive
 
+LARGE = 64 * 1024  # bytes of body from which handing it to ZeroMQ costs less than copying it
+
 # types both ways, in the order of protocol.md §3 and §4
 UWSGI = b"uwsgi"
 HEADERS = b"headers"
@@ -194,18 +196,18 @@ class MessageReader:
 
 
 class MessageWriter:
-    """Gives messages to a ROUTER frame by frame. `send_frame` takes a frame and flags, `send_body` the same
-    for what may be large; `more` and `last` are the flags for a frame with and without successor.
+    """Gives messages to a ROUTER frame by frame. `send_frame` takes a frame and flags, `send_large` the same
+    for bodies from LARGE up; `more` and `last` are the flags for a frame with and without successor.
 
     Whatever they raise on the first frame is passed on, and nothing was sent; on a later one they raise
     nothing, because ZeroMQ has taken the message by then.
     """
 
-    __slots__ = ("_last", "_more", "_send_body", "_send_frame")
+    __slots__ = ("_last", "_more", "_send_frame", "_send_large")
 
-    def __init__(self, send_frame: SendFrame, send_body: SendFrame, *, more: int, last: int) -> None:
+    def __init__(self, send_frame: SendFrame, send_large: SendFrame, *, more: int, last: int) -> None:
         self._send_frame = send_frame
-        self._send_body = send_body
+        self._send_large = send_large
         self._more = more
         self._last = last
 
@@ -216,7 +218,7 @@ class MessageWriter:
         send(identity, more)
         send(sid, more)
         send(message_type, more)
-        self._send_body(body, self._last)
+        (send if len(body) < LARGE else self._send_large)(body, self._last)
 
     def write_batch(self, identity: bytes, sid: bytes, pairs: Sequence[Pair]) -> None:
         """1 to MAX_PAIRS messages of one sid as one."""
@@ -227,7 +229,8 @@ class MessageWriter:
         final = len(pairs) - 1
         for index, (message_type, body) in enumerate(pairs):
             send(message_type, more)
-            self._send_body(body, self._last if index == final else more)
+            put = send if len(body) < LARGE else self._send_large
+            put(body, self._last if index == final else more)
 
 
 def until_end(pairs: Sequence[Pair]) -> Sequence[Pair]:

@@ -39,7 +39,6 @@ MAX_MESSAGES_PER_PASS = 256
 MAX_BYTES_PER_PASS = 1024 * 1024
 CLOSE_FLUSH_MS = 250
 CLOSE_PAUSE = 0.001  # seconds
-ZERO_COPY_SIZE = 64 * 1024  # bytes of body from which handing it over costs less than copying it
 
 # Plain integers: a `|` or a look-up of enum flags costs more than sending a frame.
 _DONTWAIT = int(zmq.DONTWAIT)
@@ -78,6 +77,7 @@ class Router:
         self._context: zmq.Context[zmq.Socket[bytes]] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._is_pass_due = False
+        self._must_look = True
         self._round = DrainRound(settings.high_water_mark)
         self._rate_limit = RateLimit()
 
@@ -105,8 +105,10 @@ class Router:
             raise
         # The method of pyzmq's own subclass costs as much again per frame, for options we don't use.
         self._send_frame = super(zmq.Socket, self._socket).send
-        writer = MessageWriter(self._send_frame, self._send_body, more=_SNDMORE, last=_DONTWAIT)
-        self._sender = Sender(writer, self.table, self._counters, self._clock, self._make_pass_due)
+        writer = MessageWriter(self._send_frame, self._send_large, more=_SNDMORE, last=_DONTWAIT)
+        self._sender = Sender(
+            writer, self.table, self._counters, self._clock, used=self._used, due=self._make_pass_due
+        )
         receive = super(zmq.Socket, self._socket).recv
         receive_frame = cast("ReceiveFrame", partial(receive, _DONTWAIT, False))
         self._reader = MessageReader(partial(receive, _DONTWAIT), receive_frame)
@@ -117,7 +119,7 @@ class Router:
     def start(self, loop: asyncio.AbstractEventLoop) -> None:
         """Reads, pings and retries from now on."""
         self._loop = loop
-        loop.add_reader(self._socket.fileno(), self._read_pass)
+        loop.add_reader(self._socket.fileno(), self._read_pass, True)
         self._sender.start(loop)
         self._monitor.start(loop)
         self._heartbeat.start(loop)
@@ -133,11 +135,13 @@ class Router:
                 self.shrink(done)
                 raise
             done.append(endpoint)
+        self._used()
 
     def shrink(self, endpoints: Sequence[str]) -> None:
         """Gives these up; whoever came by them is disconnected."""
         for endpoint in endpoints:
             unbind_endpoint(self._socket, self.bound.pop(endpoint))
+        self._used()
 
     def rename(self, endpoints: Sequence[str]) -> None:
         """These are the ones it was given now; its name is made of them."""
@@ -214,6 +218,7 @@ class Router:
     def after_drain(self, callback: Callable[[], None]) -> None:
         """Calls back once, when the ROUTER has next been read empty; never from within this call."""
         self._after_drain.append(callback)
+        self._must_look = True  # what came since the last look counts
         if not self._round.waiting:
             self._round.begin(1)
         self._make_pass_due()
@@ -221,12 +226,17 @@ class Router:
     # ------------------------------------------------------------ reading
 
     def _make_pass_due(self) -> None:
-        """A read pass in the next turn of the loop: after sends ZeroMQ may have news it won't announce."""
+        """A read pass in the next turn of the loop."""
         if not self._is_pass_due and self._loop is not None:
             self._is_pass_due = True
             self._loop.call_soon(self._read_pass)
 
-    def _read_pass(self) -> None:
+    def _used(self) -> None:
+        """ZeroMQ was called, and may have news that it won't announce."""
+        self._must_look = True
+        self._make_pass_due()
+
+    def _read_pass(self, is_announced: bool = False) -> None:
         if self._loop is None:
             return
         self._is_pass_due = True  # whatever is sent in here is looked after at the end
@@ -234,7 +244,8 @@ class Router:
         try:
             self._sender.send_gathered()
             now = self._clock.monotonic()
-            is_empty = self._read_burst(now)
+            # Asking first costs half of what it costs to find nothing.
+            is_empty = not (is_announced or self._has_news()) or self._read_burst(now)
             if is_empty:
                 self.drains += 1
                 self._run_after_drain()
@@ -249,12 +260,16 @@ class Router:
                 self._make_pass_due()
 
     def _has_news(self) -> bool:
-        """Asking is what makes ZeroMQ announce the next news."""
-        return bool(int(self._socket.getsockopt(_EVENTS)) & _POLLIN)
+        """Asking is what makes ZeroMQ announce the next news; so does reading until nothing is left, after
+        which nobody need ask before something is sent again."""
+        if self._must_look:
+            self._must_look = bool(int(self._socket.getsockopt(_EVENTS)) & _POLLIN)
+        return self._must_look
 
     def _read_burst(self, now: float) -> bool:
         """Up to a fair share of what nodes sent. True when nothing is left."""
         size = 0
+        self._must_look = True  # but after the last message
         read = self._reader.read
         message_received = self.sink.message_received
         find = self.table.find
@@ -263,6 +278,7 @@ class Router:
             try:
                 identity, sid, pairs = read()
             except zmq.Again:
+                self._must_look = False
                 return True
             if progress.waiting:
                 progress.count(identity)
@@ -301,11 +317,9 @@ class Router:
         for callback in callbacks:
             callback()
 
-    def _send_body(self, body: Buffer, flags: int) -> object:
+    def _send_large(self, body: Buffer, flags: int) -> object:
         # Only bytes can't change under ZeroMQ's hands.
-        if len(body) < ZERO_COPY_SIZE or body.__class__ is not bytes:
-            return self._send_frame(body, flags)
-        return self._send_frame(body, flags, copy=False)
+        return self._send_frame(body, flags, copy=body.__class__ is not bytes)
 
     def _peer(self) -> Peer:
         """Where the message just read came from."""

@@ -17,9 +17,9 @@ from blastbeat.counters import Counters
 from blastbeat.events import Buffer
 from blastbeat.instance import NEVER, CrowdSink, Instance, Outcome
 from blastbeat.interfaces import Clock
-from blastbeat.messages import BATCH, END, MessageWriter
+from blastbeat.messages import BATCH, END, MAX_PAIRS, MessageWriter, Pair
 from blastbeat.nodes import NodeTable
-from blastbeat.outbox import MESSAGE_OVERHEAD
+from blastbeat.outbox import MAX_BATCH_SIZE, MESSAGE_OVERHEAD
 
 RETRY_INTERVAL = 0.005  # seconds: ZeroMQ has no event for one peer that takes messages again
 RETRY_PAUSE = 0.001  # seconds
@@ -28,7 +28,8 @@ MAX_GATHERED = 256 * 1024  # bytes, overhead included: one read of a client may 
 
 
 class Sender:
-    """`used` is called after ZeroMQ was given something: it may have news it does not announce."""
+    """`used` is called after ZeroMQ was given something: it may have news it does not announce. `due` asks
+    for `send_gathered` in the next turn of the loop."""
 
     def __init__(
         self,
@@ -37,6 +38,7 @@ class Sender:
         counters: Counters,
         clock: Clock,
         used: Callable[[], None],
+        due: Callable[[], None],
     ) -> None:
         self._write = writer.write
         self._write_batch = writer.write_batch
@@ -44,6 +46,7 @@ class Sender:
         self._counters = counters
         self._clock = clock
         self._used = used
+        self._due = due
         self._waiting: dict[Instance, None] = {}  # something in their outbox, and a route
         self._retried_at = NEVER
         self._gathered: deque[tuple[Instance, bytes, bytes, Buffer]] = deque()
@@ -76,11 +79,13 @@ class Sender:
 
     def send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
         """Any other message of a session: it goes with the others of this turn of the loop."""
-        self._gathered.append((instance, sid, message_type, body))
+        gathered = self._gathered
+        gathered.append((instance, sid, message_type, body))
         self._gathered_size += len(body) + MESSAGE_OVERHEAD
         if self._gathered_size > MAX_GATHERED:
             self.send_gathered()
-        self._used()
+        elif len(gathered) == 1:
+            self._due()
 
     def hand_over(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> bool:
         """A message that goes now or not at all: False when ZeroMQ does not take it."""
@@ -97,17 +102,49 @@ class Sender:
     def send_gathered(self) -> None:
         """Sends what came together since the last call: ZeroMQ's thread is woken once for all of it, rather
         than once for each message."""
-        self._gathered_size = 0
         gathered = self._gathered
+        if not gathered:
+            return
+        self._gathered_size = sent = 0
+        write = self._write
         while gathered:  # one by one: what a session adds meanwhile comes after what it had sent before
-            self._send(*gathered.popleft())
+            instance, sid, message_type, body = gathered.popleft()
+            if instance.is_blocked:
+                self._wait(instance, sid, message_type, body)
+                continue
+            pairs: Sequence[Pair] | None = None
+            if gathered and BATCH in instance.capabilities:
+                pairs = self._batch(instance, sid, (message_type, body))
+            try:
+                if pairs is None:
+                    write(instance.identity, sid, message_type, body)
+                else:
+                    self._write_batch(instance.identity, sid, pairs)
+            except zmq.ZMQError as error:
+                self._refused(instance, error)
+                for one in pairs or ((message_type, body),):
+                    self._wait(instance, sid, *one)
+            else:
+                sent += 1 if pairs is None else len(pairs)
+        self._counters["messages.sent"] += sent
+        self._used()
 
-    def _send(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
-        """Taken, queued, or dropped when the instance is gone."""
-        if not instance.is_blocked:
-            if self._transmit(instance, sid, message_type, body) is Outcome.TAKEN:
-                return
-        elif instance.is_gone:
+    def _batch(self, instance: Instance, sid: bytes, pair: Pair) -> Sequence[Pair] | None:
+        """`pair` and what directly follows it of the same session; None where nothing does."""
+        gathered = self._gathered
+        pairs, size = [pair], len(pair[1])
+        while gathered and len(pairs) < MAX_PAIRS:
+            follower, its_sid, message_type, body = gathered[0]
+            size += len(body)
+            if follower is not instance or its_sid != sid or size > MAX_BATCH_SIZE:
+                break
+            del gathered[0]
+            pairs.append((message_type, body))
+        return pairs if len(pairs) > 1 else None
+
+    def _wait(self, instance: Instance, sid: bytes, message_type: bytes, body: Buffer) -> None:
+        """ZeroMQ does not take it now: queued, or dropped when the instance is gone."""
+        if instance.is_gone:
             self._counters.add("messages.dropped.no-route")
             return
         if message_type == END:

@@ -72,7 +72,7 @@ class SenderStage:
         self.table = NodeTable(self, self.counters, ping_freq=1.0, credit=1024)
         self.table.sink = self
         writer = MessageWriter(self.socket.send, self.socket.send, more=MORE, last=LAST)
-        self.sender = Sender(writer, self.table, self.counters, self.clock, self._used)
+        self.sender = Sender(writer, self.table, self.counters, self.clock, used=self._used, due=self._used)
         self.sender.start(self.loop.as_loop())
         self.table.expect("app", 30.0, 8)
 

@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from blastbeat.messages import (
+    LARGE,
     MAX_PAIRS,
     Capabilities,
     Frame,
@@ -257,9 +258,11 @@ def test_writes_a_batch() -> None:
 def test_large_bodies_have_a_way_of_their_own() -> None:
     bodies: list[object] = []
     writer = MessageWriter(lambda *_: None, lambda body, _: bodies.append(body), more=MORE, last=LAST)
-    writer.write(b"app", SID, b"body", b"1")
-    writer.write_batch(b"app", SID, [(b"body", b"2"), (b"body", b"3")])
-    assert bodies == [b"1", b"2", b"3"]
+    small, large = bytes(LARGE - 1), bytes(LARGE)
+    writer.write(b"app", SID, b"body", large)
+    writer.write(b"app", SID, b"body", small)
+    writer.write_batch(b"app", SID, [(b"body", small), (b"body", large), (b"body", b"3")])
+    assert bodies == [large, large]
 
 
 def test_frames_are_what_pyzmq_says() -> None:

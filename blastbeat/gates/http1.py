@@ -67,9 +67,6 @@ class Http1Gate:
         self._plain_heads = plain_heads
         self._buffer = bytearray()
         self._refusal: GrammarError | None = None
-        self._begin()
-
-    def _begin(self) -> None:
         self.head_begun = False
         """A byte of a request head was seen; empty lines before it do not count."""
         self.head_complete = False
@@ -114,7 +111,9 @@ class Http1Gate:
         To be called once each time `request_complete` is true.
         """
         assert self.request_complete or self._refusal is not None
-        self._begin()
+        self.head_begun = self.head_complete = self.request_complete = False
+        self._empty_lines = self._remaining = 0
+        self._chunks = self._section = None
         return self.receive(b"") if self._buffer or self._refusal is not None else b""
 
     def take_rest(self) -> bytes:

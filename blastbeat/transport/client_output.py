@@ -122,7 +122,8 @@ class ClientOutput:
 
     def flush(self) -> None:
         """Hand what was gathered to the transport, unless it is held back."""
-        if not self._out:
+        out = self._out
+        if not out:
             return
         if self._output_hold is not None:
             self._account()
@@ -130,9 +131,14 @@ class ClientOutput:
         if self._pace is not None:
             self._flush_at(self._pace)
             return
-        out, self._out = self._out, []
+        self._out = []
+        if self._out_size < DIRECT_WRITE:  # as nearly all responses: the same as `_write_all` in one step
+            data = b"".join(out)
+            self._written += len(data)
+            self._transport.write(data)
+        else:
+            self._write_all(out)
         self._out_size = 0
-        self._write_all(out)
         if self._transport.get_write_buffer_size() or self._is_accounted:
             self._account()
 

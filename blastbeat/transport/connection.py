@@ -79,7 +79,9 @@ class Connection(ClientLink, asyncio.Protocol):
         self._peer = peer
         self._gate = Http1Gate(context.limits, getattr(driver, "plain_heads", None))
         self._is_ahead = False  # one of the holds: enough of the next requests is here
-        self._is_busy = False  # within _receive or _pump, which will look for the next request themselves
+        self._is_busy = (
+            False  # within what looks for the next request itself
+        )
         self._next_ready = False
         self._is_unframed = False  # only the end of the connection tells this response's end
         self._head_since = 0.0  # when the first byte of one came
@@ -109,10 +111,23 @@ class Connection(ClientLink, asyncio.Protocol):
         if self._is_closing:
             self._discard(len(data))
             return
-        if not self._gate.head_begun:
+        gate = self._gate
+        if not gate.head_begun:
             self._head_since = self._context.clock.monotonic()
+        passed = data
         try:
-            self._receive(data)
+            self._is_busy = True
+            try:
+                passed = gate.receive(data)
+                if passed:
+                    self._handle(self._driver.receive_data(passed))
+            except ClientError as error:
+                self.stream.request_refused(error.status, error.reason, CloseReason.CLIENT_ERROR)
+            self._is_busy = False
+            if self._next_ready:
+                self._pump()
+            if passed is not data:  # else nothing stayed behind
+                self._look_ahead()
             if self._out:
                 self.flush()
         except Exception:
@@ -207,16 +222,7 @@ class Connection(ClientLink, asyncio.Protocol):
 
     # ------------------------------------------------------------ requests
 
-    def _receive(self, data: bytes) -> None:
-        self._is_busy = True
-        try:
-            passed = self._gate.receive(data)
-            if passed:
-                self._handle(self._driver.receive_data(passed))
-        except ClientError as error:
-            self.stream.request_refused(error.status, error.reason, CloseReason.CLIENT_ERROR)
-        self._is_busy = False
-        self._pump()
+    def _look_ahead(self) -> None:
         if self._gate.buffered > self._context.config.read_ahead and not self._is_ahead:
             self._is_ahead = True
             self.hold_reading()
@@ -225,7 +231,10 @@ class Connection(ClientLink, asyncio.Protocol):
         """The exchange is over and the connection stays: read the next request."""
         self._next_ready = True
         if not self._is_busy:
-            self._guarded(self._pump)
+            try:
+                self._pump()
+            except Exception:
+                self.broke()
 
     def _pump(self) -> None:
         """One request after the other, in a loop: a thousand pipelined ones must not become recursion. None

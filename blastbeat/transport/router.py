@@ -318,8 +318,9 @@ class Router:
             callback()
 
     def _send_large(self, body: Buffer, flags: int) -> object:
-        # Only bytes can't change under ZeroMQ's hands.
-        return self._send_frame(body, flags, copy=body.__class__ is not bytes)
+        if body.__class__ is bytes:
+            return self._send_frame(body, flags, copy=False)
+        return self._send_frame(body, flags)  # it could change under ZeroMQ's hands
 
     def _peer(self) -> Peer:
         """Where the message just read came from."""

@@ -19,6 +19,7 @@ MODE = 0o640
 _FLAGS = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC
 
 POLL_MILLISECONDS = 100
+FILE_PIECE = 64 * 1024
 
 
 class GaveUp(OSError):
@@ -54,6 +55,12 @@ class LogFile:
         self.descriptor = descriptor
         self._is_regular = _is_regular(descriptor)
         self._is_torn = False
+
+    @property
+    def piece(self) -> int:
+        """Bytes of whole lines to write at once: what a pipe takes in one piece, so that other writers of the
+        same pipe come between lines and not into them; a file takes any number so."""
+        return FILE_PIECE if self._is_regular else select.PIPE_BUF
 
     @property
     def is_deleted(self) -> bool:

@@ -7,24 +7,24 @@ terminal.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from json.encoder import encode_basestring_ascii
 
 # Anything else could end the line or its quotes, or speak to the reader's terminal.
 _UNSAFE = re.compile(rb"[^ !#-\[\]-~]")
+_SAFE = bytes(byte for byte in range(256) if _UNSAFE.match(bytes((byte,))) is None)
 _WORD = re.compile(rb"[!#-\[\]-~]+")
 _MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 
 
-def has_unsafe(value: bytes) -> bool:
-    """Whether `escape` would change it."""
-    return _UNSAFE.search(value) is not None
-
-
-def decode(value: bytes) -> str:
-    """Text of a value in which nothing is unsafe."""
-    return value.decode("ascii")
+def escape_each(values: Sequence[bytes]) -> list[str]:
+    """`escape` of each. One look at all together: nearly always nothing is to be escaped."""
+    together = b'"'.join(values)
+    if together.translate(None, _SAFE) == b'"' * (len(values) - 1):
+        return together.decode("ascii").split('"')
+    return [escape(value) for value in values]
 
 
 def escape(value: bytes) -> str:

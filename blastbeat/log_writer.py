@@ -10,7 +10,6 @@ from __future__ import annotations
 import atexit
 import math
 import os
-import select
 import threading
 import time
 from collections import deque
@@ -157,8 +156,7 @@ class LogWriter:
     def _write_waiting(self) -> None:
         self._look_at_file()
         while self._queue:
-            count = min(BLOCK, len(self._queue))
-            for lines in join_lines(self._next_line() for _ in range(count)):
+            for lines in join_lines(self._next_lines(), self.file.piece):
                 self._failed += self._write(lines)
             self._report_losses()
             self._look_at_file()
@@ -203,23 +201,27 @@ class LogWriter:
             self.count_lost(lost - self._counted)
             self._counted = lost
 
-    def _next_line(self) -> bytes:
-        format_line, value, size = self._queue.popleft()
-        self._bytes_taken += size
-        try:
-            line = format_line(value)
-        except Exception as error:  # a plugin's perhaps; the thread must outlive it
-            line = self._format_notice(time.time(), f"{self.name}: no line for it: {type(error).__name__}")
-        return line.encode("utf-8", "backslashreplace") + b"\n"
+    def _next_lines(self) -> Iterator[bytes]:
+        """Up to a block of those that wait, made into text."""
+        queue = self._queue
+        for _ in range(min(BLOCK, len(queue))):
+            format_line, value, size = queue.popleft()
+            if size:
+                self._bytes_taken += size
+            try:
+                line = format_line(value)
+            except Exception as error:  # a plugin's perhaps; the thread must outlive it
+                what = type(error).__name__
+                line = self._format_notice(time.time(), f"{self.name}: no line for it: {what}")
+            yield f"{line}\n".encode("utf-8", "backslashreplace")
 
 
-def join_lines(lines: Iterable[bytes]) -> Iterator[bytes]:
-    """Whole lines together, up to what a pipe takes at once, so that other writers of the same pipe come
-    between lines and not into them. A longer line stays alone."""
+def join_lines(lines: Iterable[bytes], piece: int) -> Iterator[bytes]:
+    """Whole lines together, up to `piece` bytes. A longer line stays alone."""
     together: list[bytes] = []
     size = 0
     for line in lines:
-        if together and size + len(line) > select.PIPE_BUF:
+        if together and size + len(line) > piece:
             yield b"".join(together)
             together, size = [], 0
         together.append(line)

@@ -9,12 +9,11 @@ from functools import lru_cache
 
 from blastbeat.interfaces import ExchangeView
 from blastbeat.log_text import (
-    decode,
     escape,
+    escape_each,
     escape_word,
     format_common_time,
     format_time,
-    has_unsafe,
     json_string,
     to_bytes,
 )
@@ -30,14 +29,13 @@ def format_combined(view: ExchangeView) -> str:
         close_code, *_,
     ) = view
     # fmt: on
-    request = b"%b %b HTTP/%b" % (method, target, version) if method else b"-"
-    # One look at all of them: nearly always nothing is to be escaped.
-    show = escape if has_unsafe(b"".join((request, host, referer, user_agent))) else decode
-    shown_host = show(host)
+    shown_method, shown_target, shown_version, shown_host, shown_referer, shown_agent = escape_each(
+        (method, target, version, host, referer, user_agent)
+    )
+    request = f"{shown_method} {shown_target} HTTP/{shown_version}" if method else "-"
     line = (
         f"{addr or '-'} - {escape_word(user) if user else '-'} [{format_common_time(int(started_at))}]"
-        f' "{show(request)}" {status:03d} {bytes_out}'
-        f' "{show(referer) or "-"}" "{show(user_agent) or "-"}"'
+        f' "{request}" {status:03d} {bytes_out} "{shown_referer or "-"}" "{shown_agent or "-"}"'
         f" virtualhost={_word(virtualhost)} node={_word(identity)}"
         f" duration={duration:.6f} node_duration={node_duration:.6f}"
         f" bytes_in={bytes_in} port={port} close_reason={reason.text}"

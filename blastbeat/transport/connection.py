@@ -79,9 +79,7 @@ class Connection(ClientLink, asyncio.Protocol):
         self._peer = peer
         self._gate = Http1Gate(context.limits, getattr(driver, "plain_heads", None))
         self._is_ahead = False  # one of the holds: enough of the next requests is here
-        self._is_busy = (
-            False  # within what looks for the next request itself
-        )
+        self._is_busy = False  # within what looks for the next request itself
         self._next_ready = False
         self._is_unframed = False  # only the end of the connection tells this response's end
         self._head_since = 0.0  # when the first byte of one came

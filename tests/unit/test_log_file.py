@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import os
+import select
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -198,3 +199,7 @@ def test_standard_error_is_never_closed_nor_deleted(pipe: tuple[int, int]) -> No
     assert not file.is_deleted and file.name == "standard error"
     os.write(writing, b"x")
     assert os.read(reading, 1) == b"x"
+
+
+def test_a_file_is_written_in_larger_pieces_than_a_pipe(file: LogFile, pipe: tuple[int, int]) -> None:
+    assert LogFile(descriptor=pipe[1]).piece == select.PIPE_BUF < file.piece

@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from blastbeat.log_text import escape, escape_word, format_common_time, format_time, json_string, to_bytes
+from blastbeat.log_text import (
+    escape,
+    escape_each,
+    escape_word,
+    format_common_time,
+    format_time,
+    json_string,
+    to_bytes,
+)
 
 
 @pytest.mark.parametrize(
@@ -64,3 +72,13 @@ def test_times_are_utc() -> None:
     assert format_time(951782399.9999) == "2000-02-28T23:59:59.999Z"
     assert format_common_time(951782399) == "28/Feb/2000:23:59:59 +0000"
     assert format_common_time(0) == "01/Jan/1970:00:00:00 +0000"
+
+
+@given(st.lists(st.binary() | st.text('ab "', max_size=5).map(str.encode), min_size=1))
+def test_many_at_once_are_what_each_would_be(values: list[bytes]) -> None:
+    assert escape_each(values) == [escape(value) for value in values]
+
+
+def test_values_that_hold_the_quote_between_them_are_told_apart() -> None:
+    assert escape_each((b'a"b', b"")) == ['a\\"b', ""]
+    assert escape_each((b"a", b'"')) == ["a", '\\"']

@@ -22,17 +22,15 @@ from blastbeat.log_writer import LogWriter, join_lines
 PATIENCE = 5.0
 
 
-@given(st.lists(st.integers(1, 6000), max_size=30))
-def test_lines_are_joined_whole(sizes: list[int]) -> None:
+@given(st.lists(st.integers(1, 6000), max_size=30), st.sampled_from((select.PIPE_BUF, 10_000)))
+def test_lines_are_joined_whole(sizes: list[int], most: int) -> None:
     lines = [b"x" * (size - 1) + b"\n" for size in sizes]
-    pieces = list(join_lines(lines))
+    pieces = list(join_lines(lines, most))
     assert b"".join(pieces) == b"".join(lines)
     assert all(piece.endswith(b"\n") for piece in pieces)
-    assert all(len(piece) <= select.PIPE_BUF or piece.count(b"\n") == 1 for piece in pieces)
+    assert all(len(piece) <= most or piece.count(b"\n") == 1 for piece in pieces)
     pairs = zip(pieces, pieces[1:], strict=False)
-    assert all(len(one) + other.index(b"\n") + 1 > select.PIPE_BUF for one, other in pairs), (
-        "joined too little"
-    )
+    assert all(len(one) + other.index(b"\n") + 1 > most for one, other in pairs), "joined too little"
 
 
 # ---------------------------------------------------------------- lines

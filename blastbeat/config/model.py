@@ -193,7 +193,7 @@ class ServerConfig:
     node_queue: int = 8 * MIB
     credit: int = MIB
     max_message: int = 64 * MIB
-    high_water_mark: int = 64
+    high_water_mark: int = 128
     trusted_proxies: tuple[str, ...] = ()
     log_level: str = "info"
     log_format: str = "text"  # or "json"

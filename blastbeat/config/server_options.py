@@ -227,7 +227,7 @@ SERVER_OPTIONS: tuple[Option, ...] = (
         "high-water-mark",
         Count(),
         explanation="Messages that ZeroMQ itself may hold for each node, in each direction.",
-        example="64",
+        example="128",
         minimum=1,
         maximum=100_000,
         restart=True,

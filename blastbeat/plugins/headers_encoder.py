@@ -34,6 +34,9 @@ def _shown_target(request: Request) -> bytes:
     return (path or b"/") + mark + query
 
 
+_HEAD_END = b"\r\n\r\n"
+
+
 class HeadersEncoder:
     """Encodes requests as HTTP/1.1 heads and decodes response heads."""
 
@@ -68,12 +71,22 @@ class HeadersEncoder:
         known = self._known.get(body)
         if known is not None:
             return known
+        end = body.find(_HEAD_END) + len(_HEAD_END)
+        known = self._known.get(body[:end])
+        if known is not None:  # a head that ended there ends there whatever follows
+            return NodeHead(known.status, known.reason, known.headers, body[end:])
         head = parse_response_head(body)
-        if len(body) <= MAX_KNOWN_SIZE and not head.body:
+        if head.body:
+            self._remember(body[: -len(head.body)], NodeHead(head.status, head.reason, head.headers))
+        else:
+            self._remember(body, head)
+        return head
+
+    def _remember(self, text: bytes, head: NodeHead) -> None:
+        if len(text) <= MAX_KNOWN_SIZE:
             if len(self._known) >= MAX_KNOWN:
                 self._known.clear()
-            self._known[body] = head
-        return head
+            self._known[text] = head
 
 
 def make_encoder(options: Options) -> HeadersEncoder:

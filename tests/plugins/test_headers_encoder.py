@@ -63,6 +63,23 @@ def test_a_response_head_is_read() -> None:
     )
 
 
+@pytest.mark.parametrize("head", [b"HTTP/1.1 200 OK\r\nA: b\r\n\r\n", b"HTTP/1.1 200 OK\nA: b\n\n"])
+def test_a_head_that_is_known_is_the_same_with_another_body(head: bytes) -> None:
+    headers = encoder("headers")
+    for rest in (b"", b"1", b"2\r\n\r\n3", b"\r\n\r\n", b""):
+        decoded = headers.decode(head + rest)
+        assert isinstance(decoded, NodeHead)
+        assert (decoded.status, list(decoded.headers), decoded.body) == (200, [(b"A", b"b")], rest)
+
+
+def test_a_head_within_the_body_ends_nothing() -> None:
+    headers = encoder("headers")
+    head = b"HTTP/1.1 200 OK\nA: b\n\n"
+    for text in (b"HTTP/1.1 404 No\r\n\r\n", head + b"x\r\n\r\n", head + b"x\r\n\r\ny"):
+        decoded = headers.decode(text)
+        assert decoded == encoder("headers").decode(text)
+
+
 @pytest.mark.parametrize("body", [b"", b"200 OK\r\n\r\n", b"HTTP/1.1 200 OK\r\nA: b\rC: d\r\n\r\n"])
 def test_a_malformed_response_head_is_refused(body: bytes) -> None:
     with pytest.raises(NodeError, match="malformed response head"):

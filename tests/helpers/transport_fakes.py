@@ -14,9 +14,9 @@ from typing import Any, cast
 
 from blastbeat.config.model import Address, ServerConfig
 from blastbeat.facts import TrustedProxies
-from blastbeat.interfaces import HttpLimits
+from blastbeat.interfaces import HttpLimits, WebSocketDriverFactory
 from blastbeat.plugins.http1_h11 import H11DriverFactory
-from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
+from blastbeat.plugins.websocket_fast import FastDriverFactory
 from blastbeat.transport.connection import Connection
 from blastbeat.transport.context import ConnectionContext
 from blastbeat.transport.outputs import OutputAccount, Outputs
@@ -251,6 +251,8 @@ class Wire:
     """The engine with connections on a fake loop. `settings` are attributes of `ServerConfig`, the rest
     goes to `Engine`."""
 
+    websocket_driver: WebSocketDriverFactory = FastDriverFactory({})
+
     def __init__(self, settings: Mapping[str, Any] | None = None, **options: Any) -> None:
         self.engine = Engine(**options)
         self.loop = FakeLoop(self.engine.clock)
@@ -262,7 +264,7 @@ class Wire:
             config=config,
             limits=HttpLimits(config.max_head, config.max_uri, config.max_headers),
             driver=H11DriverFactory({}),
-            websocket_driver=WsprotoDriverFactory({}),
+            websocket_driver=self.websocket_driver,
             dispatcher=engine.dispatcher,
             clock=engine.clock,
             counters=engine.counters,

@@ -5,11 +5,19 @@ from __future__ import annotations
 import pytest
 
 from blastbeat.events import CloseReason
+from blastbeat.plugins.websocket_fast import FastDriverFactory
+from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
 from blastbeat.transport.hangup import FIN_RECEIVED, INTERVAL, RESET
 from blastbeat.transport.websocket import ANSWER_TIME, PING_SPREAD, SLICE, TURN
 from tests.helpers.transport_fakes import Wire
 from tests.helpers.upgraded import HANDSHAKE, messages, reason, say, upgrade, upgraded
 from tests.helpers.websocket_frames import CLOSE, PING, PONG, TEXT, frame
+
+
+@pytest.fixture(autouse=True, params=[FastDriverFactory, WsprotoDriverFactory])
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test with a driver that checks frames itself, and with one behind the gate."""
+    monkeypatch.setattr(Wire, "websocket_driver", request.param({}))
 
 
 def test_messages_both_ways() -> None:

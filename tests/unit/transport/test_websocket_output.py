@@ -8,6 +8,8 @@ import pytest
 
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Filter, Pace, RequestView
+from blastbeat.plugins.websocket_fast import FastDriverFactory
+from blastbeat.plugins.websocket_wsproto import WsprotoDriverFactory
 from blastbeat.transport.websocket_output import MESSAGE_OVERHEAD
 from tests.helpers.transport_fakes import FakeTransport, Wire
 from tests.helpers.upgraded import messages, reason, say, upgraded
@@ -46,6 +48,12 @@ def frames(output: bytes) -> list[tuple[int, int]]:
 
 
 # ---------------------------------------------------------------- pongs
+
+
+@pytest.fixture(autouse=True, params=[FastDriverFactory, WsprotoDriverFactory])
+def driver(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each test with a driver that checks frames itself, and with one behind the gate."""
+    monkeypatch.setattr(Wire, "websocket_driver", request.param({}))
 
 
 def test_pings_are_answered_the_newest_where_the_client_takes_nothing() -> None:

@@ -28,7 +28,8 @@ fix: $(DEV)  ## what ruff can mend by itself
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-fuzz: $(DEV)  ## the property tests with many more examples (EXAMPLES=N)
+fuzz: $(DEV)  ## fast drivers beside the reference (SECONDS=N SEED=N), property tests with EXAMPLES=N
+	$(BIN)/python fuzz/http1_drivers.py $(or $(SECONDS),60) $(or $(SEED),1) --coverage
 	BLASTBEAT_FUZZ_EXAMPLES=$(or $(EXAMPLES),5000) $(BIN)/python -m pytest tests/property --timeout 1200 $(ARGS)
 
 soak: $(DEV)  ## minutes of chaos; ends with nothing left over

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, invariant, rule
 
 from blastbeat.instance import Instance, Outcome
+from blastbeat.messages import MAX_PAIRS
 from blastbeat.outbox import MESSAGE_OVERHEAD
 from blastbeat.transport.sender import (
     MAX_GATHERED,
@@ -337,6 +338,40 @@ def test_closed_it_has_no_timer(stage: SenderStage) -> None:
     assert stage.loop.timers == 0
     assert stage.sender.retry(), "by hand it can still be tried"
     assert stage.loop.timers == 0
+
+
+def test_what_is_there_together_is_one_message_to_who_takes_batches(stage: SenderStage) -> None:
+    instance = stage.node(ONE, "batch")
+    for sid, number in ((A, b"1"), (A, b"2"), (B, b"3"), (A, b"4")):
+        stage.sender.send(instance, sid, b"body", number)
+    sent = stage.counters["messages.sent"]
+    stage.sender.send_gathered()
+    assert stage.socket.messages == [
+        (ONE, A, b"body", b"1", b"body", b"2"),
+        (ONE, B, b"body", b"3"),
+        (ONE, A, b"body", b"4"),
+    ]
+    assert stage.counters["messages.sent"] == sent + 4
+
+
+def test_a_batch_has_no_more_pairs_than_a_node_takes(stage: SenderStage) -> None:
+    instance = stage.node(ONE, "batch")
+    for _ in range(MAX_PAIRS + 1):
+        stage.sender.send(instance, A, b"body", b"x")
+    stage.sender.send_gathered()
+    assert [len(message) // 2 - 1 for message in stage.socket.messages] == [MAX_PAIRS, 1]
+
+
+def test_a_batch_that_is_refused_waits_in_its_order(stage: SenderStage) -> None:
+    instance = stage.node(ONE, "batch")
+    stage.socket.room[ONE] = 0
+    for number in (b"1", b"2", b"3"):
+        stage.sender.send(instance, A, b"body", number)
+    stage.sender.send_gathered()
+    assert stage.socket.refusals == 1
+    stage.socket.room[ONE] = inf
+    stage.sender.retry()
+    assert stage.take_sent(ONE) == {A: [(b"body", b"1"), (b"body", b"2"), (b"body", b"3")]}
 
 
 # ---------------------------------------------------------------- who hears of it

@@ -57,36 +57,40 @@ class Admission:
     def admit(self, stream: Stream, exchange: Exchange) -> None:
         """Takes a new exchange as far as it goes; the stream is answered or forwarded in the end."""
         self._dispatcher.counters["requests.received"] += 1
+        head, facts = exchange.head, stream.client.facts
         try:
-            virtualhost = stream.virtualhost = self._find(stream, exchange)
-            stream.policy = virtualhost.config
-            exchange.request = build_request(
-                exchange.head, stream.client.facts, virtualhost.host, self._make_request_id()
-            )
+            known = facts.found
+            if known is not None and known[0] is self.hosts and known[1] == head.authority:
+                virtualhost: VirtualHost = known[2]
+            else:
+                virtualhost = self._find(stream, exchange)
+            exchange.virtualhost = virtualhost.name
+            stream.virtualhost, stream.policy = virtualhost, virtualhost.config
+            exchange.request = build_request(head, facts, virtualhost.host, self._make_request_id())
             rule = virtualhost.access_rule
             if rule is not None:
-                rule.check_certificate(stream.client.facts)
-                rule.tell_node(exchange.request, stream.client.facts)
+                rule.check_certificate(facts)
+                rule.tell_node(exchange.request, facts)
             if virtualhost.routes is not None:
                 virtualhost = stream.virtualhost = route_request(exchange, virtualhost)
                 stream.policy = virtualhost.config
             elif virtualhost.needs_view:
                 guard_path(exchange.request)
             if virtualhost.access_rule is not None:
-                answer = virtualhost.access_rule.check_scheme(exchange.request, stream.client.facts)
+                answer = virtualhost.access_rule.check_scheme(exchange.request, facts)
                 if answer is not None:
                     give_answer(stream, virtualhost, answer, self)
                     return
-            length, limit = exchange.head.content_length, virtualhost.config.max_body
+            length, limit = head.content_length, virtualhost.config.max_body
             if length and limit and length > limit:
                 detail = f"the body would be {length} bytes, {limit} are allowed"
                 raise ClientError(413, detail, limit="max-body")
-            if exchange.head.method in max_forwards.METHODS:
+            if head.method in max_forwards.METHODS:
                 answer = max_forwards.check_method(exchange.request, virtualhost.config.trace)
                 if answer is not None:
                     stream.answer(answer, CloseReason.COMPLETE, "it was to go no further")
                     return
-            if exchange.head.upgrade:
+            if head.upgrade:
                 check_handshake(exchange, virtualhost, self._dispatcher.counters)
         except ClientError as error:
             if error.limit and stream.virtualhost is not None:
@@ -103,22 +107,17 @@ class Admission:
             self.settle(stream, exchange)
 
     def _find(self, stream: Stream, exchange: Exchange) -> VirtualHost:
-        authority = exchange.head.authority
-        client = stream.client
-        known = client.facts.found
-        if known is not None and known[0] is self.hosts and known[1] == authority:
-            virtualhost: VirtualHost | None = known[2]
-            assert virtualhost is not None
-        else:
-            virtualhost = self.hosts.find(authority, client.default_port, client.listener)
-            if virtualhost is None:
-                name = authority.decode("ascii", "replace") or "no host"
-                raise ClientError(404, f"no virtualhost for {name}")
-            client.facts.found = (self.hosts, authority, virtualhost)
-        exchange.virtualhost = virtualhost.name
+        """The one that the client asks for by this name; remembered for its next request, checks and all."""
+        authority, client = exchange.head.authority, stream.client
+        virtualhost = self.hosts.find(authority, client.default_port, client.listener)
+        if virtualhost is None:
+            name = authority.decode("ascii", "replace") or "no host"
+            raise ClientError(404, f"no virtualhost for {name}")
+        exchange.virtualhost, stream.virtualhost = virtualhost.name, virtualhost
         if (tls := client.facts.tls) is not None and tls.server_name != authority:
             find = partial(self.hosts.find, default_port=client.default_port, listener=client.listener)
             check_server_name(tls.server_name, authority, client.default_port, virtualhost, find)
+        client.facts.found = (self.hosts, authority, virtualhost)
         return virtualhost
 
     # ------------------------------------------------------------ filters and authenticators

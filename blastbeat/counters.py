@@ -105,10 +105,10 @@ COUNTERS: dict[str, str] = {
     "config.reloads-refused": "configurations that were read again and not taken over, for an error",
 }
 
-STATUS_COUNTERS = {digit: f"responses.{digit}xx" for digit in range(1, 6)}
-"""The counter of a status, by its first digit; for any other `NO_STATUS`."""
-
 NO_STATUS = "responses.none"
+
+STATUS_COUNTERS = [f"responses.{digit}xx" if 1 <= digit <= 5 else NO_STATUS for digit in range(10)]
+"""The counter of a status, by its first digit."""
 
 COUNTERS |= {each.counter: f"exchanges that ended with `{each.value}`" for each in CloseReason}
 COUNTERS |= {f"answers.{status}": f"requests the server itself answered with {status}" for status in ANSWERS}

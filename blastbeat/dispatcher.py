@@ -10,7 +10,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Protocol
 
-from blastbeat.counters import NO_STATUS, STATUS_COUNTERS, Counters
+from blastbeat.counters import STATUS_COUNTERS, Counters
 from blastbeat.errors import NodeError
 from blastbeat.events import Buffer, CloseReason, NodeDrain, NodeEvent, NodePong
 from blastbeat.exchange import Exchange
@@ -97,16 +97,17 @@ class Dispatcher:
         """Request and response are through, or given up: the figures go to whoever listens."""
         if exchange.cancel is not None:
             exchange.cancel()
-        if exchange.filtered:
+        if exchange.view is not None:
             filters_closed(exchange)
         now = self.clock.monotonic()
         notice = self.lifecycle.exchange_closed
         if notice is not None:
             notice(exchange.figures(stream.client.view, now))
         counters = self.counters
+        kind = exchange.status // 100
         counters["responses.completed" if exchange.response_done else "responses.cut"] += 1
         counters[exchange.reason.counter] += 1
-        counters[STATUS_COUNTERS.get(exchange.status // 100, NO_STATUS)] += 1
+        counters[STATUS_COUNTERS[kind]] += 1
         counters["bytes.in"] += exchange.bytes_in
         counters["bytes.out"] += exchange.bytes_out
         tallies, virtualhost = counters.tallies, stream.virtualhost
@@ -138,10 +139,16 @@ class Dispatcher:
         except Exception:
             self._encoder_failed(session, type)
             return
-        if session is not None and event.__class__ not in NODE_LEVEL:
+        kind = event.__class__
+        if session is not None and kind not in NODE_LEVEL:
             self.counters["messages.received"] += 1
             session.owner.progress.moved = self.clock.monotonic()
-            session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
+            response = session.response
+            handler = response.handlers.get(kind)
+            if handler is not None:
+                handler(response, event)
+            else:
+                session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
         else:
             self._without_session(instance, sid, type, event)
 

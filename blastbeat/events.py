@@ -61,15 +61,13 @@ class RepeatedHeaders(list[tuple[bytes, bytes]]):
     connection to the same virtualhost.
 
     `rendered` is for whoever writes them for nodes, by writer: what is kept there stays right as long as the
-    client repeats them. Whoever makes another list of them makes a plain one.
+    client repeats them. Whoever makes another list of them makes a plain one. It is to be set (an `__init__`
+    that did would take three times as long as the list).
     """
 
     __slots__ = ("rendered",)
 
-    def __init__(self, repeated: Headers, last: tuple[bytes, bytes], rendered: dict[object, Any]) -> None:
-        super().__init__(repeated)
-        self.append(last)
-        self.rendered = rendered
+    rendered: dict[object, Any]
 
 
 class PlainHeaders(list[tuple[bytes, bytes]]):

@@ -133,7 +133,8 @@ class Exchange:
         addr, port = connection.remote_addr, connection.remote_port
         if request is not None:  # trusted proxies may have told of another client than the peer
             addr, port = request.remote_addr.decode(), int(request.remote_port)
-        return ExchangeView(
+        # As ExchangeView(...) makes it, without the two calls in between.
+        figures = (
             self.started_at,
             addr,
             port,
@@ -160,6 +161,7 @@ class Exchange:
             self.messages_in,
             self.messages_out,
         )
+        return tuple.__new__(ExchangeView, figures)
 
 
 def _user_of(request: Request) -> bytes:

@@ -145,11 +145,14 @@ def build_request(
         repeated = _prepare(head, connection, host, origin)
     elif repeated is None or repeated.source is not head.headers or repeated.host is not host:
         repeated = connection.repeated = _prepare(head, connection, host, origin)
+    headers = RepeatedHeaders(repeated.headers)
+    headers.append((b"x-request-id", request_id))
+    headers.rendered = repeated.rendered
     return Request(
         head.method,
         head.path,
         head.version,
-        RepeatedHeaders(repeated.headers, (b"x-request-id", request_id), repeated.rendered),
+        headers,
         head.content_length,
         head.chunked,
         origin.scheme,

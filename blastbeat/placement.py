@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING
 
-from blastbeat import upgrading
+from blastbeat import upgrading, uploading
 from blastbeat.counters import ANSWERS
 from blastbeat.errors import ClientError
 from blastbeat.events import CloseReason
@@ -66,8 +66,12 @@ class Placement:
         candidates = virtualhost.candidates(exchange.node_names, exchange.tried)
         if not candidates:
             return False
-        body = self._encode(stream, exchange, virtualhost)
-        while candidates and body is not None:
+        try:
+            body = _encode(exchange, virtualhost)
+        except Exception as error:
+            self._not_encoded(stream, exchange, virtualhost, error)
+            return True
+        while candidates:
             instance = self._select(virtualhost, candidates, exchange)
             if instance is None:
                 self._nobody(stream, exchange)
@@ -75,27 +79,23 @@ class Placement:
             if self._open(stream, exchange, virtualhost, instance, body):
                 return True
             candidates.remove(instance)
-        return body is None
+        return False
 
     def _nobody(self, stream: Stream, exchange: Exchange) -> None:
         detail = "no other instance" if exchange.hops else "no instance available"
         stream.fail(exchange.none_left, CloseReason.NO_INSTANCE, detail)
 
-    def _encode(self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost) -> bytes | None:
-        """The body of the request's message; None when the stream was answered instead."""
-        assert exchange.request is not None
-        try:
-            body = virtualhost.encode_request(exchange.request)
-            if isinstance(body, bytes):
-                return body
-            raise TypeError(f"{type(body).__name__} instead of bytes")
-        except ClientError as error:
+    def _not_encoded(
+        self, stream: Stream, exchange: Exchange, virtualhost: VirtualHost, error: Exception
+    ) -> None:
+        """The stream is answered: there is no message of its request."""
+        if isinstance(error, ClientError):
             status = error.status if error.status in ANSWERS else 500
             stream.fail(status, CloseReason.REFUSED, error.reason)
-        except Exception:
-            log.exception("encoder %r failed", virtualhost.request_type, extra=exchange.log_fields())
+        else:
+            text = "encoder %r failed"
+            log.error(text, virtualhost.request_type, extra=exchange.log_fields(), exc_info=error)
             stream.fail(500, CloseReason.PLUGIN_ERROR, "the request encoder failed")
-        return None
 
     def _select(
         self, virtualhost: VirtualHost, candidates: list[Instance], exchange: Exchange
@@ -144,8 +144,10 @@ class Placement:
     def continue_session(self, stream: Stream, exchange: Exchange, session: Session) -> None:
         """The next request of a persistent connection, to the instance it is pinned to."""
         virtualhost, instance = session.virtualhost, session.instance
-        body = self._encode(stream, exchange, virtualhost)
-        if body is None:
+        try:
+            body = _encode(exchange, virtualhost)
+        except Exception as error:
+            self._not_encoded(stream, exchange, virtualhost, error)
             return
         if not exchange.head.upgrade:
             session.begin(exchange)
@@ -163,6 +165,15 @@ class Placement:
         head = exchange.head
         if head.expect_continue and head.has_body and not exchange.bytes_in and not exchange.hops:
             stream.client.send_continue()
-        stream.forward(exchange, session)
+        uploading.begin(stream, exchange, session)
         if head.upgrade:
             upgrading.forwarded(stream, self._dispatcher)
+
+
+def _encode(exchange: Exchange, virtualhost: VirtualHost) -> bytes:
+    """The body of the request's message. Raises whatever the encoder raises."""
+    assert exchange.request is not None
+    body = virtualhost.encode_request(exchange.request)
+    if body.__class__ is not bytes and not isinstance(body, bytes):
+        raise TypeError(f"{type(body).__name__} instead of bytes")
+    return body

@@ -24,6 +24,9 @@ class Phase(Enum):
     CLOSED = "the connection is closing"
 
 
+# By name in a module a member costs a twentieth of ``Phase.IDLE``, which goes through the metaclass's hook.
+IDLE, ADMITTING, FORWARDING, CLOSED = Phase.IDLE, Phase.ADMITTING, Phase.FORWARDING, Phase.CLOSED
+
 WAITING = frozenset({Phase.ADMITTING, Phase.HOLDING})
 """No node has the request: its body stays with the client."""
 

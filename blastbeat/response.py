@@ -10,9 +10,9 @@ from enum import Enum
 from typing import Any, Protocol
 
 from blastbeat.errors import BlastBeatError, NodeError
-from blastbeat.events import Buffer, CloseReason, NodeHead, PlainHeaders, ResponseHead
+from blastbeat.events import Buffer, CloseReason, NodeHead, ResponseHead
 from blastbeat.gates.chunked import ChunkedDecoder
-from blastbeat.headers import find_head_end, parse_response_head, response_framing
+from blastbeat.headers import find_head_end, parse_response_head
 
 BODYLESS_STATUSES = frozenset({204, 304})
 RAW_PREFIX = b"HTTP/1."
@@ -85,14 +85,6 @@ class ResponseBody:
         self.length = None if chunked else length
         self.remaining = self.length
         self._decoder = ChunkedDecoder() if chunked else None
-
-    @classmethod
-    def announced_by(cls, head: NodeHead) -> ResponseBody:
-        """Raises NodeError for another coding than chunked, or two different lengths."""
-        headers = head.headers
-        return (
-            cls(headers.length, False) if headers.__class__ is PlainHeaders else cls(*response_framing(head))
-        )
 
     @property
     def is_complete(self) -> bool:

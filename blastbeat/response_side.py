@@ -22,11 +22,13 @@ from blastbeat.events import (
     NodeHead,
     NodeMessage,
     NodeRetry,
+    PlainHeaders,
     ResponseHead,
     SessionEvent,
 )
 from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant
+from blastbeat.headers import response_framing
 from blastbeat.interfaces import ClientSide
 from blastbeat.response import (
     BODYLESS_STATUSES,
@@ -39,7 +41,13 @@ from blastbeat.response import ResponseState as State
 
 Handler: TypeAlias = Callable[["ResponseSide", Any], None]
 
+# By name in a module a member costs a twentieth of ``State.OVER``, which goes through the metaclass's hook.
+_FRESH, _STREAMING, _OVER_EXACT = State.FRESH, State.STREAMING, State.OVER_EXACT
+
 STATUSES = range(100, 1000)  # three digits (RFC 9110 §15), whatever a third party's decoder reads
+_AWAITED_NEXT = (State.AWAITING_NEXT, State.AWAITING_RAW)
+"""What a later exchange awaits, by whether the response before came raw."""
+
 TOO_MUCH = "more body than the declared length"
 
 
@@ -50,18 +58,20 @@ class ResponseSide:
         "_awaited",
         "_began_raw",
         "_client",
+        "_counted",
         "_counters",
         "_exchange",
         "_grant",
-        "_handlers",
         "_owner",
         "_raw",
         "body",
+        "handlers",
         "state",
     )
 
     def __init__(self, client: ClientSide, owner: ResponseOwner, grant: Grant, counters: Counters) -> None:
         self.body: ResponseBody | None = None
+        self._counted = ResponseBody(None, False)  # the body of each plain response in turn
         self._client = client
         self._owner = owner
         self._grant = grant
@@ -74,15 +84,15 @@ class ResponseSide:
 
     def _enter(self, state: ResponseState) -> None:
         self.state = state
-        self._handlers: dict[type, Handler] = state.handlers
+        self.handlers: dict[type, Callable[[Any, Any], None]] = state.handlers
 
     def begin(self, exchange: Exchange) -> None:
         """A request is about to be forwarded, and its response is awaited from here on."""
         self._exchange = exchange
-        self.body = None
-        if self.state is not State.FRESH:
-            self._awaited = State.AWAITING_RAW if self._began_raw else State.AWAITING_NEXT
-        self._enter(self._awaited)
+        if self.state is not _FRESH:
+            self._awaited = _AWAITED_NEXT[self._began_raw]
+        state = self.state = self._awaited
+        self.handlers = state.handlers
 
     def close(self) -> None:
         """Nothing is welcome any more."""
@@ -90,7 +100,7 @@ class ResponseSide:
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""
-        handler = self._handlers.get(type(event))
+        handler = self.handlers.get(event.__class__)
         if handler is None:
             self._dropped(event)
         else:
@@ -124,29 +134,33 @@ class ResponseSide:
             return self._on_interim(head)
         exchange = self._exchange
         assert exchange is not None
-        try:
-            body = ResponseBody.announced_by(head)
-        except NodeError as error:
-            self._fail(CloseReason.NODE_ERROR, error.reason)
-            return
+        headers = head.headers
+        if headers.__class__ is PlainHeaders:
+            body = self._counted
+            body.length = body.remaining = headers.length
+        else:
+            try:
+                body = ResponseBody(*response_framing(head))
+            except NodeError as error:
+                self._fail(CloseReason.NODE_ERROR, error.reason)
+                return
         self.body = body
         self._began_raw = is_raw
         exchange.status = head.status
         exchange.kept = None  # nothing will be sent once more
         asked = exchange.head
         bodyless = head.status in BODYLESS_STATUSES or asked.method == b"HEAD"
-        client_head = ResponseHead(
-            asked.stream_id, head.status, head.reason, head.headers, body.length, bodyless
-        )
+        client_head = ResponseHead(asked.stream_id, head.status, head.reason, headers, body.length, bodyless)
         self._client.send_head(self._owner.response_begins(client_head))
         if bodyless:
             self._complete(State.OVER)
             if len(head.body):
                 self._counters.add("messages.dropped.leftover")
-        elif body.is_complete:
+        elif body.remaining == 0:
             self._complete(State.OVER_EXACT, has_excess=len(head.body) > 0)
         else:
-            self._enter(State.STREAMING)
+            self.state = _STREAMING
+            self.handlers = _STREAMING.handlers
             if len(head.body):
                 self._pass_body(head.body)
 
@@ -212,8 +226,12 @@ class ResponseSide:
         self._client.send_data(data)
         if exchange.view is not None:
             self._owner.data_passed(size)
-        if left == size and self.state is State.STREAMING:
-            self._complete(State.OVER_EXACT)
+        if left == size and self.state is _STREAMING:
+            self.state = _OVER_EXACT
+            self.handlers = _OVER_EXACT.handlers
+            self._client.send_end()
+            exchange.response_done = True
+            self._owner.response_complete()
 
     def _pass_body(self, data: Buffer) -> None:
         assert self.body is not None

@@ -21,6 +21,8 @@ from blastbeat.response import ResponseOwner, ResponseState
 from blastbeat.response_side import ResponseSide
 from blastbeat.websocket_side import WebSocketOwner, WebSocketSide
 
+_CLOSED = ResponseState.CLOSED
+
 QUIET_REASONS = frozenset(
     {
         CloseReason.COMPLETE,
@@ -115,7 +117,7 @@ class Session:
 
     @property
     def is_closed(self) -> bool:
-        return self.response.state is ResponseState.CLOSED
+        return self.response.state is _CLOSED
 
     @property
     def is_for_one_exchange(self) -> bool:

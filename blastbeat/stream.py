@@ -15,12 +15,12 @@ from blastbeat import answering, failover, overdue, uploading
 from blastbeat.client import Client
 from blastbeat.config.model import VirtualHostConfig
 from blastbeat.errors import ClientError
-from blastbeat.events import CloseReason, RequestHead, ResponseHead
+from blastbeat.events import CloseReason, PlainHeaders, RequestHead, ResponseHead
 from blastbeat.exchange import NO_HEAD, Exchange
 from blastbeat.filtering import begin_response, filter_data
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
-from blastbeat.progress import WAITING, Phase, Progress
+from blastbeat.progress import ADMITTING, CLOSED, FORWARDING, IDLE, WAITING, Phase, Progress
 from blastbeat.session import Session
 from blastbeat.upgradable import Upgradable
 from blastbeat.virtualhost import VirtualHost
@@ -66,23 +66,24 @@ class Stream(Upgradable):
 
     def request_head(self, head: RequestHead) -> None:
         """A request begins; the one before is over."""
-        now = self.progress.moved = self.progress.read = self._clock.monotonic()
+        clock, progress = self._clock, self.progress
+        now = progress.moved = progress.read = clock.monotonic()
         self.exchanges += 1
-        self.exchange = Exchange(head, now, self._clock.wall())
-        self.phase = Phase.ADMITTING
-        self._dispatcher.admission.admit(self, self.exchange)
+        exchange = self.exchange = Exchange(head, now, clock.wall())
+        self.phase = ADMITTING
+        self._dispatcher.admission.admit(self, exchange)
 
     def request_data(self, data: bytes) -> None:
         """A piece of the request body."""
         exchange = self.exchange
-        if exchange is None or self.phase is Phase.CLOSED:
+        if exchange is None or self.phase is CLOSED:
             return
         self.progress.moved = self.progress.read = self._clock.monotonic()
         exchange.bytes_in += len(data)
         if self.policy.max_body and exchange.bytes_in > self.policy.max_body:
             self._hit("max-body")
             self.fail(413, CloseReason.LIMIT, f"the body is longer than {self.policy.max_body} bytes")
-        elif self.phase is Phase.FORWARDING:
+        elif self.phase is FORWARDING:
             uploading.pass_on(self, exchange, data)
         elif self.phase in WAITING:
             self.pending = (*self.pending, data)
@@ -103,10 +104,10 @@ class Stream(Upgradable):
     def request_end(self) -> None:
         """The request was read to its end."""
         exchange = self.exchange
-        if exchange is None or self.phase is Phase.CLOSED:
+        if exchange is None or self.phase is CLOSED:
             return
         exchange.request_read = True
-        if self.phase is Phase.FORWARDING:
+        if self.phase is FORWARDING:
             if exchange.head.chunked and self.session is not None:
                 self.session.upload.data(b"")
             if exchange.response_done:
@@ -152,10 +153,6 @@ class Stream(Upgradable):
             self.session.grant.give_back()
 
     # ------------------------------------------------------------ the dispatcher answers
-
-    def forward(self, exchange: Exchange, session: Session) -> None:
-        """The head is on its way to `session`; now what came after it."""
-        uploading.begin(self, exchange, session)
 
     def fail(self, status: int, reason: CloseReason, detail: str = "") -> None:
         """The exchange can't go on: `status` where nothing was sent yet, else the response is cut."""
@@ -205,9 +202,12 @@ class Stream(Upgradable):
         exchange.answered_at = self.progress.moved
         if exchange.view is not None:
             head = begin_response(exchange, self.virtualhost, self.client, head)
-        if not exchange.close_after:
-            exchange.close_after = asks_to_close(head.headers) or self._dispatcher.is_stopping
-        head.close = exchange.close_after
+        if exchange.close_after:
+            head.close = True
+        elif self._dispatcher.is_stopping or (
+            head.headers.__class__ is not PlainHeaders and asks_to_close(head.headers)
+        ):
+            head.close = exchange.close_after = True
         return head
 
     def data_passed(self, size: int) -> None:
@@ -217,11 +217,12 @@ class Stream(Upgradable):
                 self.refuse(refusal)
 
     def response_complete(self) -> None:
-        assert self.exchange is not None
-        if self.exchange.request_read:
+        exchange = self.exchange
+        assert exchange is not None
+        if exchange.request_read:
             self.finish()
         else:
-            self.exchange.kept_bytes = 0
+            exchange.kept_bytes = 0
             self.progress.responded = self.progress.moved
 
     def response_failed(self, reason: CloseReason, detail: str) -> None:
@@ -268,23 +269,23 @@ class Stream(Upgradable):
 
     def finish(self) -> None:
         """Request and response are complete."""
-        exchange, session = self.exchange, self.session
+        exchange, session, client = self.exchange, self.session, self.client
         assert exchange is not None
         self.report(exchange.reason, exchange.detail)
-        if exchange.close_after or self.client.must_close() or self._dispatcher.is_stopping:
+        if exchange.close_after or self._dispatcher.is_stopping or client.must_close():
             self.drop_session(exchange.reason)
             self._close()
             return
-        self.phase = Phase.IDLE
+        self.phase = IDLE
         if session is None:
-            self.client.next_exchange()
+            client.next_exchange()
             return
-        router = session.instance.router
-        if session.is_for_one_exchange or session.instance.draining or session.virtualhost.is_former:
+        instance = session.instance
+        if instance.draining or session.virtualhost.is_former or "exchange" in instance.capabilities:
             self.drop_session(CloseReason.COMPLETE)
         # The next request goes out only when everything the nodes had sent by now was seen: what is left over
         # from this exchange must not be taken for the next one's response (§2).
-        router.after_drain(self.client.next_exchange)
+        instance.router.after_drain(client.next_exchange)
 
     def _close(self) -> None:
         self.phase, policy = Phase.CLOSED, self.policy

@@ -19,11 +19,16 @@ LIMIT_BEHIND_REASON = {
 }
 """What tells by itself which limit was hit; the other limits are counted where they are hit."""
 
+_COMPLETE = CloseReason.COMPLETE
+
 MAX_LIMITS = 50
 """Limits that are counted by name in one tally; a plugin's beyond them are `other`."""
 
 DURATION_BOUNDS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0, 300.0)
 """Upper bounds of what durations are sorted into, seconds: from a node next door to a long poll."""
+
+
+_SHORTEST = DURATION_BOUNDS[0]
 
 
 class Ended(Protocol):
@@ -68,7 +73,7 @@ class Tally:
         self.answers[status // 100] += 1
         self.bytes_in += exchange.bytes_in
         self.bytes_out += exchange.bytes_out
-        if exchange.reason is not CloseReason.COMPLETE:
+        if exchange.reason is not _COMPLETE:
             limit = LIMIT_BEHIND_REASON.get(exchange.reason)
             if limit is not None:
                 self.hit(limit)
@@ -100,7 +105,8 @@ class Durations:
         self.total = 0.0
 
     def add(self, seconds: float) -> None:
-        self.counts[bisect_left(DURATION_BOUNDS, seconds)] += 1
+        # Nearly all are within the first bound: not worth a search.
+        self.counts[0 if seconds <= _SHORTEST else bisect_left(DURATION_BOUNDS, seconds)] += 1
         self.total += seconds
 
 

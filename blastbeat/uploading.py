@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from blastbeat.events import CloseReason
 from blastbeat.exchange import Exchange
 from blastbeat.filtering import filter_data
-from blastbeat.progress import Phase
+from blastbeat.progress import FORWARDING
 from blastbeat.session import Session
 
 if TYPE_CHECKING:
@@ -21,17 +21,17 @@ if TYPE_CHECKING:
 def begin(stream: Stream, exchange: Exchange, session: Session) -> None:
     """The head is on its way to `session`: now what came after it."""
     stream.session = session
-    stream.phase = Phase.FORWARDING
-    kept = exchange.kept
-    if kept:
-        for data in kept:
+    stream.phase = FORWARDING
+    if exchange.kept:
+        for data in exchange.kept:
             session.upload.data(data)
-    pending, stream.pending = stream.pending, ()
-    for data in pending:
-        exchange.keep(data, stream.policy.retry_buffer)
-        if exchange.view is not None and _is_refused(stream, exchange, data):
-            return
-        session.upload.data(data)
+    if stream.pending:
+        pending, stream.pending = stream.pending, ()
+        for data in pending:
+            exchange.keep(data, stream.policy.retry_buffer)
+            if exchange.view is not None and _is_refused(stream, exchange, data):
+                return
+            session.upload.data(data)
     stream.take_body()
     if exchange.request_read and exchange.head.chunked:
         session.upload.data(b"")

@@ -39,6 +39,9 @@ class MessageSink(Protocol):
     def send_message(self, data: Buffer, is_text: bool) -> None: ...
 
 
+_STREAMING = ResponseState.STREAMING  # in Python 3.11 twenty times as fast as to ask the enumeration for it
+
+
 class WebSocketOwner(Protocol):
     """The client's stream."""
 
@@ -80,7 +83,7 @@ class WebSocketSide:
     """Like `ResponseSide` towards its session: open until `close`. `grant` is given back what arrives.
     `can_refuse`: the instance answers handshakes itself, and can't know that this one was answered."""
 
-    __slots__ = ("_can_refuse", "_client", "_counters", "_exchange", "_grant", "_owner", "state")
+    __slots__ = ("_can_refuse", "_client", "_counters", "_exchange", "_grant", "_owner", "handlers", "state")
 
     def __init__(
         self,
@@ -92,6 +95,7 @@ class WebSocketSide:
         can_refuse: bool = False,
     ) -> None:
         self.state = ResponseState.STREAMING
+        self.handlers: dict[type, Callable[[Any, Any], None]] = TABLE
         self._client = client
         self._owner = owner
         self._exchange = exchange
@@ -101,12 +105,11 @@ class WebSocketSide:
 
     def receive(self, event: SessionEvent) -> None:
         """One message of the node, decoded."""
-        if self.state is not ResponseState.STREAMING:
+        handler = self.handlers.get(event.__class__)
+        if handler is None:
             self._dropped(event)
-        elif event.__class__ is NodeMessage:  # nearly always
-            self._on_message(event)
         else:
-            TABLE.get(event.__class__, WebSocketSide._dropped)(self, event)
+            handler(self, event)
 
     def malformed(self, detail: str) -> None:
         """An encoder refused the body of a message."""
@@ -117,6 +120,7 @@ class WebSocketSide:
     def close(self) -> None:
         """Nothing is welcome any more."""
         self.state = ResponseState.CLOSED
+        self.handlers = {}
 
     def _on_message(self, event: NodeMessage) -> None:
         data = event.data
@@ -126,7 +130,7 @@ class WebSocketSide:
         exchange.messages_out += 1
         is_text = not event.is_binary and ((data.__class__ is bytes and data.isascii()) or _is_utf8(data))
         self._client.send_message(data, is_text)
-        if self.state is ResponseState.STREAMING:  # else the client turned out to be gone
+        if self.state is _STREAMING:  # else the client turned out to be gone
             self._grant.used(size)
             self._owner.message_passed(size)
 

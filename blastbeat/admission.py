@@ -67,6 +67,8 @@ class Admission:
             exchange.virtualhost = virtualhost.name
             stream.virtualhost, stream.policy = virtualhost, virtualhost.config
             exchange.request = build_request(head, facts, virtualhost.host, self._make_request_id())
+            assert facts.repeated is not None
+            exchange.shown = facts.repeated.shown
             rule = virtualhost.access_rule
             if rule is not None:
                 rule.check_certificate(facts)

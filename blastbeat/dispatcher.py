@@ -108,7 +108,8 @@ class Dispatcher:
         counters["responses.completed" if exchange.response_done else "responses.cut"] += 1
         counters[exchange.reason.counter] += 1
         counters[STATUS_COUNTERS[kind]] += 1
-        counters["bytes.in"] += exchange.bytes_in
+        if exchange.bytes_in:
+            counters["bytes.in"] += exchange.bytes_in
         counters["bytes.out"] += exchange.bytes_out
         tallies, virtualhost = counters.tallies, stream.virtualhost
         if exchange.status != 101:  # an open WebSocket says nothing of how fast anybody answers

@@ -5,10 +5,11 @@ Holds data and small bookkeeping (what may still be sent once more), decides not
 
 from __future__ import annotations
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from typing import Any
 
 from blastbeat.events import Buffer, CloseReason, Request, RequestHead
+from blastbeat.facts import shown_fields
 from blastbeat.interfaces import ConnectionView, ExchangeView, Filter, RequestView
 
 NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
@@ -17,6 +18,8 @@ NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
 NONE_TRIED: frozenset[Any] = frozenset()
 TOLD_FIELDS = frozenset((b"user-agent", b"referer"))
 """The fields of a request that `exchange_closed` tells of."""
+
+_COMPLETE = CloseReason.COMPLETE
 
 
 class Exchange:
@@ -51,6 +54,7 @@ class Exchange:
         "route",
         "started",
         "started_at",
+        "shown",
         "status",
         "tried",
         "view",
@@ -64,6 +68,7 @@ class Exchange:
         self.answered_at = 0.0  # monotonic; the node's first head
         self.request: Request | None = None
         self.view: RequestView | None = None  # only where filters or authenticators look at requests
+        self.shown: tuple[str, int, bytes, bytes] | None = None  # what logs show of its client and fields
         self.filtered: tuple[Filter, ...] = ()  # those that were asked, to be told when it is over
         self.passed: tuple[Filter, ...] = ()  # of these, who let the request pass and sees the response
         self.virtualhost = ""
@@ -81,25 +86,28 @@ class Exchange:
         self.hops = 0
         self.none_left = 503  # what the client is answered where no instance can be had
         self.tried: Set[Any] = NONE_TRIED  # instances that were asked already
-        self.kept: list[Buffer] | None = []  # forwarded body, None once it outgrew the retry buffer
+        self.kept: Sequence[Buffer] | None = ()  # forwarded body, None once it outgrew the retry buffer
         self.kept_bytes = 0
         self.request_read = False
         self.response_done = False
         self.close_after = not head.keep_alive
         self.cancel: Callable[[], None] | None = None  # ends what is still awaited on its behalf
         self.replayed = False  # went once more because a stale `end` met it
-        self.reason = CloseReason.COMPLETE
+        self.reason = _COMPLETE
         self.detail = ""
 
     def keep(self, data: Buffer, limit: int) -> None:
         """Remember a forwarded piece of body, up to `limit` bytes in all; beyond that remember nothing."""
-        if self.kept is None:
+        kept = self.kept
+        if kept is None:
             return
         self.kept_bytes += len(data)
         if self.kept_bytes > limit:
             self.kept = None
+        elif isinstance(kept, list):
+            kept.append(data)
         else:
-            self.kept.append(data)
+            self.kept = [data]
 
     def may_repeat(self, methods: tuple[bytes, ...]) -> bool:
         """True when the request is safe to send once more and all of it is still here."""
@@ -124,15 +132,11 @@ class Exchange:
     def figures(self, connection: ConnectionView, now: float) -> ExchangeView:
         """What `exchange_closed` tells."""
         head, request = self.head, self.request
-        referer = user_agent = b""
-        for name, value in head.headers:
-            if name == b"user-agent":
-                user_agent = value
-            elif name == b"referer":
-                referer = value
-        addr, port = connection.remote_addr, connection.remote_port
-        if request is not None:  # trusted proxies may have told of another client than the peer
-            addr, port = request.remote_addr.decode(), int(request.remote_port)
+        if self.shown is not None:
+            addr, port, referer, user_agent = self.shown
+        else:  # it got to no virtualhost
+            addr, port = connection.remote_addr, connection.remote_port
+            referer, user_agent = shown_fields(head.headers)
         # As ExchangeView(...) makes it, without the two calls in between.
         figures = (
             self.started_at,

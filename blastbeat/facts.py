@@ -98,12 +98,19 @@ class ConnectionFacts:
 
 class Repeated:
     """What was made of a list of fields, for when the client sends it once more: `headers` without the last
-    one, the request's number."""
+    one, the request's number. `shown` is what logs show of them and of `origin`: the client's address and
+    port, `Referer` and `User-Agent`."""
 
-    __slots__ = ("headers", "host", "rendered", "server_name", "server_port", "source")
+    __slots__ = ("headers", "host", "rendered", "server_name", "server_port", "shown", "source")
 
     def __init__(
-        self, source: Headers, host: HostFacts, headers: Headers, server_name: bytes, server_port: bytes
+        self,
+        source: Headers,
+        host: HostFacts,
+        headers: Headers,
+        server_name: bytes,
+        server_port: bytes,
+        origin: Origin,
     ) -> None:
         self.source = source
         self.host = host
@@ -111,6 +118,18 @@ class Repeated:
         self.server_name = server_name
         self.server_port = server_port
         self.rendered: dict[object, Any] = {}
+        self.shown = (origin.addr.decode(), int(origin.port), *shown_fields(source))
+
+
+def shown_fields(headers: Headers) -> tuple[bytes, bytes]:
+    """`Referer` and `User-Agent`, empty where there are none; of several the last."""
+    referer = user_agent = b""
+    for name, value in headers:
+        if name == b"user-agent":
+            user_agent = value
+        elif name == b"referer":
+            referer = value
+    return referer, user_agent
 
 
 @dataclass(slots=True)

@@ -142,7 +142,7 @@ def build_request(
     if connection.is_trusted:
         origin = forwarded_origin(head.headers, connection)
         request_id = _trusted_request_id(head.headers) or request_id
-        repeated = _prepare(head, connection, host, origin)
+        repeated = connection.repeated = _prepare(head, connection, host, origin)
     elif repeated is None or repeated.source is not head.headers or repeated.host is not host:
         repeated = connection.repeated = _prepare(head, connection, host, origin)
     headers = RepeatedHeaders(repeated.headers)
@@ -196,7 +196,7 @@ def _prepare(head: RequestHead, connection: ConnectionFacts, host: HostFacts, or
         (b"x-forwarded-proto", origin.scheme),
         (b"x-forwarded-host", authority),
     )
-    return Repeated(head.headers, host, headers, server_name, server_port)
+    return Repeated(head.headers, host, headers, server_name, server_port, origin)
 
 
 def _append_own(headers: Headers, head: RequestHead) -> None:

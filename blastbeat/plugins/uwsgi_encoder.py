@@ -67,7 +67,8 @@ class UwsgiEncoder:
 
     def _parts(self, request: Request) -> list[bytes]:
         """Names and values, each behind its length."""
-        path, _, query = request.target.partition(b"?")
+        method, target, sizes = request.method, request.target, _SIZES
+        path, _, query = target.partition(b"?")
         script = request.script_name
         if request.path_info is not None:
             path = format_path(request.path_info) if request.raw_path_info else request.path_info
@@ -75,21 +76,27 @@ class UwsgiEncoder:
             path = cut_prefix(unquote_to_bytes(path), script)  # leaves malformed escapes as they are
         elif script:
             path = cut_prefix(path, script)
-        method, target, sizes = request.method, request.target, _SIZES
         headers = request.headers
+        # fmt: off
         if headers.__class__ is RepeatedHeaders:
             field, value = headers[-1]
-            others = [self._repeated(request, headers), self._variables[field], sizes[len(value)], value]
+            parts = [
+                _METHOD, sizes[len(method)], method,
+                _URI, sizes[len(target)], target,
+                _PATH, sizes[len(path)], path,
+                _QUERY, sizes[len(query)], query,
+                self._repeated(request, headers), self._variables[field], sizes[len(value)], value,
+            ]
+            if not request.variables:
+                return parts
         else:
-            others = self._others(request, headers)
-        # fmt: off
-        parts = [
-            _METHOD, sizes[len(method)], method,
-            _URI, sizes[len(target)], target,
-            _PATH, sizes[len(path)], path,
-            _QUERY, sizes[len(query)], query,
-            *others,
-        ]
+            parts = [
+                _METHOD, sizes[len(method)], method,
+                _URI, sizes[len(target)], target,
+                _PATH, sizes[len(path)], path,
+                _QUERY, sizes[len(query)], query,
+                *self._others(request, headers),
+            ]
         # fmt: on
         for field, value in request.variables:
             parts += (_sized(field), sizes[len(value)], value)

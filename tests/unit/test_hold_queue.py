@@ -12,7 +12,7 @@ from tests.helpers.fakes import make_exchange
 def waiting(*names: str, tried: tuple[Any, ...] = ()) -> Exchange:
     exchange = make_exchange()
     exchange.node_names = names
-    exchange.tried = set(tried)
+    exchange.tried = frozenset(tried)
     return exchange
 
 

@@ -155,9 +155,10 @@ class Admission:
         """Everybody agreed: go on in the session there is, or begin one."""
         session = stream.session
         if session is not None:
-            if _waits_for_anybody(session):
+            instance = session.instance
+            if instance.unreachable_since is not None and _waits_for_anybody(session):
                 stream.drop_session(CloseReason.NODE_GONE)
-            elif session.instance.node in exchange.node_names:
+            elif instance.node in exchange.node_names:
                 self._dispatcher.placement.continue_session(stream, exchange, session)
                 return
             else:

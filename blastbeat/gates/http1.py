@@ -98,6 +98,9 @@ class Http1Gate:
             if self._plain_heads is not None and not (self.head_begun or self._buffer):
                 plain = self._plain_heads.read(data)
                 if plain is not None:
+                    if plain.end == len(data) and not plain.block.content_length:
+                        self.head_begun = self.head_complete = self.request_complete = True
+                        return data
                     return self._pass_plain(data, plain)
             return self._receive(data)
         except GrammarError as error:

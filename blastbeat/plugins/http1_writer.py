@@ -15,6 +15,9 @@ COPY_BELOW = 8 * 1024
 """Bytes. Smaller payload is joined with its framing into one buffer; larger goes out as it is."""
 
 _CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+_SAYS_MORE = frozenset({*range(100, 200), 426})
+"""Statuses whose head gets less, or more, than others."""
+
 _LAST_CHUNK = b"0\r\n\r\n"
 
 
@@ -39,19 +42,13 @@ class Http1Writer:
     def expect_request(self) -> None:
         """Between requests: whatever is answered now answers bytes that were no request, and closes."""
         self._is_http11 = True
-        self._keep_alive = False
-        self._begin_response()
+        self._keep_alive = self._chunked = self._bodyless = self._closing = False
 
     def answer(self, version: bytes, keep_alive: bool) -> None:
         """The responses that follow answer a request of `version` whose client wants to `keep_alive`."""
         self._is_http11 = version != b"1.0"
         self._keep_alive = keep_alive
-        self._begin_response()
-
-    def _begin_response(self) -> None:
-        self._chunked = False
-        self._bodyless = False
-        self._closing = False
+        self._chunked = self._bodyless = self._closing = False
 
     def send_continue(self, out: list[Buffer]) -> None:
         """``100 Continue``."""
@@ -61,6 +58,10 @@ class Http1Writer:
         """The head as one buffer, with the framing that its length, the status and the version call for."""
         headers, status = head.headers, head.status
         if headers.__class__ is PlainHeaders:
+            if headers.length is not None and head.length is not None and status not in _SAYS_MORE:
+                if self._is_http11 and self._keep_alive and not head.close:
+                    self._send_plain_head(head, headers, out)
+                    return
             lines = [headers.text]
             has_date, has_server, has_length = (
                 headers.has_date,
@@ -79,6 +80,16 @@ class Http1Writer:
                 lines.append(b"Server: blastbeat\r\n")
         lines.append(b"\r\n")
         out.append(b"".join(lines))
+
+    def _send_plain_head(self, head: ResponseHead, headers: PlainHeaders, out: list[Buffer]) -> None:
+        """Nearly every head: the node's own text frames it, and the connection stays."""
+        self._bodyless = head.bodyless
+        self._chunked = self._closing = False
+        end = b"\r\n" if headers.has_server else b"Server: blastbeat\r\n\r\n"
+        if not headers.has_date and (date := self.date_now()):
+            out.append(b"".join((headers.text, b"Date: ", date, b"\r\n", end)))
+        else:
+            out.append(headers.text + end)
 
     def _frame(self, head: ResponseHead, lines: list[bytes], has_length: bool) -> None:
         self._bodyless = head.bodyless

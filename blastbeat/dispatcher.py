@@ -140,18 +140,17 @@ class Dispatcher:
         except Exception:
             self._encoder_failed(session, type)
             return
-        kind = event.__class__
-        if session is not None and kind not in NODE_LEVEL:
-            self.counters["messages.received"] += 1
-            session.owner.progress.moved = self.clock.monotonic()
-            response = session.response
-            handler = response.handlers.get(kind)
-            if handler is not None:
-                handler(response, event)
-            else:
-                session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
-        else:
+        if session is None or event.__class__ in NODE_LEVEL:
             self._without_session(instance, sid, type, event)
+            return
+        self.counters["messages.received"] += 1
+        session.owner.progress.moved = self.clock.monotonic()
+        response = session.response
+        handler = response.handlers.get(event.__class__)
+        if handler is not None:
+            handler(response, event)
+        else:
+            session.receive(event)  # type: ignore[arg-type]  # node level events are excluded above
 
     def _without_session(self, instance: Instance, sid: bytes, type: bytes, event: NodeEvent) -> None:
         if isinstance(event, NodePong):

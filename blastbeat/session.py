@@ -119,11 +119,6 @@ class Session:
     def is_closed(self) -> bool:
         return self.response.state is _CLOSED
 
-    @property
-    def is_for_one_exchange(self) -> bool:
-        """The instance announced `exchange`: every request is a session of its own (§1 Capabilities)."""
-        return "exchange" in self.instance.capabilities
-
     def close(self, reason: CloseReason) -> None:
         """Tell the node, once, and be over. A node that was sent no head of this session is told nothing."""
         if self.is_closed:

@@ -20,6 +20,7 @@ from blastbeat.exchange import NO_HEAD, Exchange
 from blastbeat.filtering import begin_response, filter_data
 from blastbeat.headers import asks_to_close
 from blastbeat.interfaces import Answer, Clock
+from blastbeat.messages import EXCHANGE
 from blastbeat.progress import ADMITTING, CLOSED, FORWARDING, IDLE, WAITING, Phase, Progress
 from blastbeat.session import Session
 from blastbeat.upgradable import Upgradable
@@ -281,7 +282,7 @@ class Stream(Upgradable):
             client.next_exchange()
             return
         instance = session.instance
-        if instance.draining or session.virtualhost.is_former or "exchange" in instance.capabilities:
+        if instance.draining or session.virtualhost.is_former or EXCHANGE in instance.capabilities:
             self.drop_session(CloseReason.COMPLETE)
         # The next request goes out only when everything the nodes had sent by now was seen: what is left over
         # from this exchange must not be taken for the next one's response (§2).

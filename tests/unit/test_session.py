@@ -87,11 +87,6 @@ def test_exchanges_are_counted() -> None:
         stage.session.receive(node_head(content_length="0"))
 
 
-def test_one_exchange_is_what_the_instance_asked_for() -> None:
-    assert not SessionStage(capabilities=["batch"]).session.is_for_one_exchange
-    assert SessionStage(capabilities=["batch", "exchange"]).session.is_for_one_exchange
-
-
 def test_credit_goes_to_the_upload() -> None:
     stage = SessionStage(credit=5)
     stage.begin()

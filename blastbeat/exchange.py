@@ -136,6 +136,8 @@ class Exchange:
             addr, port, referer, user_agent = self.shown
         else:  # it got to no virtualhost
             addr, port = connection.remote_addr, connection.remote_port
+            if request is not None:
+                addr, port = request.remote_addr.decode(), int(request.remote_port)
             referer, user_agent = shown_fields(head.headers)
         # As ExchangeView(...) makes it, without the two calls in between.
         figures = (

@@ -1,8 +1,8 @@
 """The response side of a session: what may come from its node when, and what that does to the client.
 
 Two rules. A response is always in one `ResponseState`. And TABLE at the end of this file is the
-whole truth about which message is welcome in which state; a test goes over every pair. Plain synchronous
-code: it knows neither sockets nor bytes on the wire, neither sids nor instances.
+whole truth about which message is welcome in which state (what is missing there is a leftover: dropped and
+counted); a test goes over every pair. Knows neither sockets nor bytes on the wire, nor sids or instances.
 """
 
 from __future__ import annotations
@@ -30,24 +30,16 @@ from blastbeat.exchange import Exchange
 from blastbeat.flow import Grant
 from blastbeat.headers import response_framing
 from blastbeat.interfaces import ClientSide
-from blastbeat.response import (
-    BODYLESS_STATUSES,
-    RawHead,
-    ResponseBody,
-    ResponseOwner,
-    ResponseState,
-)
+from blastbeat.response import BODYLESS_STATUSES, RawHead, ResponseBody, ResponseOwner
 from blastbeat.response import ResponseState as State
 
 Handler: TypeAlias = Callable[["ResponseSide", Any], None]
 
 # By name in a module a member costs a twentieth of ``State.OVER``, which goes through the metaclass's hook.
 _FRESH, _STREAMING, _OVER_EXACT = State.FRESH, State.STREAMING, State.OVER_EXACT
+_AWAITED_NEXT = (State.AWAITING_NEXT, State.AWAITING_RAW)  # by whether the response before came raw
 
 STATUSES = range(100, 1000)  # three digits (RFC 9110 §15), whatever a third party's decoder reads
-_AWAITED_NEXT = (State.AWAITING_NEXT, State.AWAITING_RAW)
-"""What a later exchange awaits, by whether the response before came raw."""
-
 TOO_MUCH = "more body than the declared length"
 
 
@@ -72,17 +64,15 @@ class ResponseSide:
     def __init__(self, client: ClientSide, owner: ResponseOwner, grant: Grant, counters: Counters) -> None:
         self.body: ResponseBody | None = None
         self._counted = ResponseBody(None, False)  # the body of each plain response in turn
-        self._client = client
-        self._owner = owner
-        self._grant = grant
-        self._counters = counters
+        self._client, self._owner = client, owner
+        self._grant, self._counters = grant, counters
         self._exchange: Exchange | None = None
         self._raw: RawHead | None = None
         self._began_raw = False
         self._awaited = State.AWAITING_FIRST
         self._enter(State.FRESH)
 
-    def _enter(self, state: ResponseState) -> None:
+    def _enter(self, state: State) -> None:
         self.state = state
         self.handlers: dict[type, Callable[[Any, Any], None]] = state.handlers
 
@@ -91,8 +81,7 @@ class ResponseSide:
         self._exchange = exchange
         if self.state is not _FRESH:
             self._awaited = _AWAITED_NEXT[self._began_raw]
-        state = self.state = self._awaited
-        self.handlers = state.handlers
+        self.state, self.handlers = self._awaited, self._awaited.handlers
 
     def close(self) -> None:
         """Nothing is welcome any more."""
@@ -142,8 +131,7 @@ class ResponseSide:
             try:
                 body = ResponseBody(*response_framing(head))
             except NodeError as error:
-                self._fail(CloseReason.NODE_ERROR, error.reason)
-                return
+                return self._fail(CloseReason.NODE_ERROR, error.reason)
         self.body = body
         self._began_raw = is_raw
         exchange.status = head.status
@@ -159,8 +147,7 @@ class ResponseSide:
         elif body.remaining == 0:
             self._complete(State.OVER_EXACT, has_excess=len(head.body) > 0)
         else:
-            self.state = _STREAMING
-            self.handlers = _STREAMING.handlers
+            self.state, self.handlers = _STREAMING, _STREAMING.handlers
             if len(head.body):
                 self._pass_body(head.body)
 
@@ -197,8 +184,7 @@ class ResponseSide:
             try:
                 head = self._raw.feed(data)
             except NodeError as error:
-                self._fail(CloseReason.NODE_ERROR, error.reason)
-                return
+                return self._fail(CloseReason.NODE_ERROR, error.reason)
             if head is None:
                 return
             self._raw = None
@@ -227,8 +213,7 @@ class ResponseSide:
         if exchange.view is not None:
             self._owner.data_passed(size)
         if left == size and self.state is _STREAMING:
-            self.state = _OVER_EXACT
-            self.handlers = _OVER_EXACT.handlers
+            self.state, self.handlers = _OVER_EXACT, _OVER_EXACT.handlers
             self._client.send_end()
             exchange.response_done = True
             self._owner.response_complete()
@@ -238,8 +223,7 @@ class ResponseSide:
         try:
             pieces, too_much = self.body.take_body(data)
         except NodeError as error:
-            self._fail(CloseReason.NODE_ERROR, error.reason)
-            return
+            return self._fail(CloseReason.NODE_ERROR, error.reason)
         self._pass(pieces, too_much)
 
     def _on_chunk(self, event: NodeChunk) -> None:
@@ -286,7 +270,7 @@ class ResponseSide:
         self._complete(State.OVER)
         return True
 
-    def _complete(self, state: ResponseState, has_excess: bool = False) -> None:
+    def _complete(self, state: State, has_excess: bool = False) -> None:
         self._enter(state)
         self._client.send_end()
         exchange = self._exchange
@@ -332,8 +316,7 @@ _AFTER: dict[type, Handler] = {
     NodeAbort: ResponseSide._on_abort,
     NodeRetry: ResponseSide._on_late_retry,
 }
-# What is missing here is a leftover: dropped and counted.
-TABLE: dict[ResponseState, dict[type, Handler]] = {
+TABLE: dict[State, dict[type, Handler]] = {
     State.FRESH: {},
     State.AWAITING_FIRST: _BEFORE_HEAD
     | {

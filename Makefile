@@ -35,14 +35,14 @@ fuzz: $(DEV)  ## fast drivers beside the reference (SECONDS=N SEED=N), property 
 soak: $(DEV)  ## minutes of chaos; ends with nothing left over
 	$(BIN)/python -m pytest -m soak --timeout 1200 $(ARGS)
 
-bench: $(DEV)  ## the plain GET: requests per second and the server's own CPU per request
+bench: $(DEV)  ## CPU per request of the server beside its peers (ARGS="all", ARGS=--help)
 	$(BIN)/python -m bench $(ARGS)
 
 scale: $(DEV)  ## 10,000 connections and virtualhosts with 500 nodes at once: no error, and the memory of each
-	$(BIN)/python bench/scale.py $(ARGS)
+	$(BIN)/python -m bench scale $(ARGS)
 
 websockets: $(DEV)  ## 5,000 idle WebSockets: memory of each, CPU at rest, and what an echo costs
-	$(BIN)/python bench/websockets.py $(ARGS)
+	$(BIN)/python -m bench websockets $(ARGS)
 
 clean:  ## everything these commands made, the environment too
 	rm -rf $(VENV) build dist .mypy_cache .pytest_cache .ruff_cache .hypothesis bench/results*

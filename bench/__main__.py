@@ -1,12 +1,7 @@
-"""`python -m bench` is `python bench/plain_get.py`."""
+"""`python -m bench`, from the top of the tree."""
 
 from __future__ import annotations
 
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from plain_get import main
+from bench.cli import main
 
 raise SystemExit(main())

@@ -3,14 +3,10 @@
 from __future__ import annotations
 
 import sys
+from importlib import import_module
 from pathlib import Path
-from typing import Any, cast
 
 import anyio
-
-sys.path.insert(0, str(Path(__file__).parent))
-
-from asgi_app import app
 
 from blastbeat.node import Node
 from blastbeat.node.asgi import asgi_handler
@@ -18,7 +14,8 @@ from blastbeat.node.asgi import asgi_handler
 
 def main() -> None:
     endpoint, name, loop = sys.argv[1:]
-    node = Node(endpoint, name, asgi_handler(cast(Any, app)))
+    sys.path.insert(0, str(Path(__file__).parent))
+    node = Node(endpoint, name, asgi_handler(import_module("asgi_app").app))
     anyio.run(node.run, backend_options={"use_uvloop": loop == "uvloop"})
 
 

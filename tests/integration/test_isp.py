@@ -1,7 +1,7 @@
 """A provider's server as it runs: a process with three customers on two plans, of which one offends against
 one limit after the other. Its clients get the answer that the limit has; the others are served all the time.
 
-How long the others wait meanwhile, `bench/isp.py` prints.
+How long the others wait meanwhile, `python -m bench isp` prints.
 """
 
 from __future__ import annotations

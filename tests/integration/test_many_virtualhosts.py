@@ -1,6 +1,6 @@
 """10,000 virtualhosts: what is done for them grows as their number does, not as its square.
 
-Counted are function calls, of Python's own functions too; time is for `python bench/hosts.py`.
+Counted are function calls, of Python's own functions too; time is for `python -m bench hosts`.
 """
 
 from __future__ import annotations

@@ -12,9 +12,8 @@ from tests.helpers.source_tree import ROOT
 
 
 def restart(how: str, requests: int, patience: float) -> None:
-    script = str(ROOT / "bench" / "rolling_restart.py")
-    command = [sys.executable, script, "--how", how, "--requests", str(requests)]
-    done = subprocess.run(command, stdout=subprocess.PIPE, text=True, timeout=patience)
+    command = [sys.executable, "-m", "bench", "rolling-restart", "--how", how, "--requests", str(requests)]
+    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, timeout=patience)
     told = re.match(
         r"(\d+) requests, (\d+) restarts of an instance, (\d+) processes answered: 0 failed", done.stdout
     )

@@ -1,6 +1,6 @@
 """What virtualhosts cost by their number: to load, to check, to start with, to find by the name asked for.
 
-    python bench/hosts.py [--numbers 10,1000,10000] [--rounds 3]
+    python -m bench hosts [--numbers 10,1000,10000] [--rounds 3]
 
 Every other virtualhost has aliases, a selector, a filter and limits of its own; every 200th a ROUTER. Times
 are the best of the rounds, each in a process of its own; memory is the most that process had resident.
@@ -11,16 +11,15 @@ from __future__ import annotations
 import argparse
 import json
 import re
-import resource
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from random import Random
 
-from targets import running, wait
-
+from bench.processes import allow_open_files, running, wait
 from blastbeat.vhosts import HostTable
 
 HEAD = """\
@@ -119,18 +118,13 @@ def measure(count: int, rounds: int, folder: Path) -> dict[str, object]:
     }
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--numbers", default="10,1000,10000", help="default %(default)s")
     parser.add_argument("--rounds", type=int, default=3, help="default %(default)s")
-    options = parser.parse_args()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+    options = parser.parse_args(arguments)
+    allow_open_files()
     with tempfile.TemporaryDirectory(prefix="blastbeat-hosts-") as name:
         for number in options.numbers.split(","):
             print(json.dumps(measure(int(number), options.rounds, Path(name)), ensure_ascii=False))
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

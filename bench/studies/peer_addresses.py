@@ -1,4 +1,4 @@
-"""What it costs to look at the address of each message of a node: `python bench/peer_addresses.py`.
+"""What it costs to look at the address of each message of a node: `python -m bench peer-addresses`.
 
 Prints the microseconds that reading a message from a ROUTER takes, without and with an authenticator that
 watches the node's peer.
@@ -6,7 +6,9 @@ watches the node's peer.
 
 from __future__ import annotations
 
+import argparse
 import time
+from collections.abc import Sequence
 
 import zmq
 
@@ -63,6 +65,8 @@ def measure(is_watched: bool) -> float:
     return sum(sorted(took)[: ROUNDS // 10]) / (ROUNDS // 10)
 
 
-if __name__ == "__main__":
+def main(arguments: Sequence[str]) -> int:
+    argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0]).parse_args(arguments)
     plain, watched = measure(False), measure(True)
     print(f"plain {plain:.2f} µs, watched {watched:.2f} µs: {watched - plain:+.2f} µs per message")
+    return 0

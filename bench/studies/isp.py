@@ -1,6 +1,6 @@
 """What a provider's other customers notice while one of them comes to its limits.
 
-    python bench/isp.py [--turns 3] [--seconds 4] [--kinds requests,download]
+    python -m bench isp [--turns 3] [--seconds 4] [--kinds requests,download]
 
 `blastbeat serve` with blastbeat-policy: three customers on two plans, those of the how-to `host-many-
 customers`. Acme offends in one way after the other (see `offender.py`); Bolt, on the same plan, and Corp
@@ -21,14 +21,16 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 
-from offender import KINDS
-from targets import BACKENDS, Pins, choose_pins, running, wait
+from bench.processes import Pins, choose_pins, running, wait
+from bench.servers import APPLICATIONS
+from bench.studies.offender import KINDS
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 POLICY = ROOT / "plugins-contrib" / "blastbeat-policy" / "src"
 PAGE = ROOT / "docs" / "how-to" / "host-many-customers.md"
 PERIOD = 0.01
@@ -74,7 +76,7 @@ def provider(pins: Pins) -> Iterator[int]:
     """The server and its customers' nodes; yields the port."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blastbeat-isp-")))
-        os.environ["PYTHONPATH"] = os.pathsep.join((str(POLICY), str(BACKENDS)))
+        os.environ["PYTHONPATH"] = os.pathsep.join((str(POLICY), str(APPLICATIONS)))
         endpoint, log = f"ipc://{folder}/nodes", folder / "log"
         command = [sys.executable, "-m", "blastbeat", "serve", str(write_config(folder, endpoint))]
         stderr = stack.enter_context(log.open("w"))
@@ -87,7 +89,7 @@ def provider(pins: Pins) -> Iterator[int]:
             stack.enter_context(running([*node, "--name", name], pins.pin_others, stderr=subprocess.DEVNULL))
         port = int(ready[1])
         for host in ("www.acme.example", *REGULAR):
-            wait(lambda host=host: Regular(port, host).is_served(), server, log)
+            wait(partial(is_served, port, host), server, log)
         yield port
 
 
@@ -130,6 +132,10 @@ class Regular:
             self.took.append(time.monotonic() - due)
 
 
+def is_served(port: int, virtualhost: str) -> bool:
+    return Regular(port, virtualhost).is_served()
+
+
 def measure(port: int, kind: str, seconds: float, pins: Pins) -> list[float]:
     """Seconds until each answer to Bolt and Corp, beside the offence."""
     with ExitStack() as stack:
@@ -163,12 +169,12 @@ def report(taken: dict[str, list[float]]) -> None:
         print(row + (ratios if kind != ALONE else ""))
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--turns", type=int, default=3, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=4, help="of each measurement; default %(default)s")
     parser.add_argument("--kinds", default=",".join(KINDS), help="offences; default %(default)s")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     pins = choose_pins()
     kinds = [ALONE, *options.kinds.split(",")]
     taken: dict[str, list[float]] = {kind: [] for kind in kinds}
@@ -178,7 +184,4 @@ def main() -> None:
             for kind in kinds:
                 taken[kind] += measure(port, kind, options.seconds, pins)
     report(taken)
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,6 +1,6 @@
 """Thousands of idle WebSockets: the server's memory for each, its CPU time at rest, and what an echo costs.
 
-    python bench/websockets.py [--connections 5000] [--seconds 60] [--compression] [--messages 20000]
+    python -m bench websockets [--connections 5000] [--seconds 60] [--compression] [--messages 20000]
 
 All are opened, answer the server's pings, and are asked for an echo at the end, which each must give. Exit
 code 1 where one was lost or wrong, or a bar of the project is missed: less than 1 % of a core at rest, and at
@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import selectors
 import socket
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from scale import memory, port_told
-from targets import BACKENDS, running, wait
-from usage import cpu_seconds
+from bench.processes import allow_open_files, running, wait
+from bench.servers import APPLICATIONS
+from bench.studies.scale import memory, port_told
+from bench.usage import cpu_seconds
 
 CONFIG = """\
 [blastbeat]
@@ -166,21 +167,20 @@ def measure(port: int, pid: int, options: argparse.Namespace) -> dict[str, objec
         crowd.close()
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--connections", type=int, default=5000, help="default %(default)s")
     parser.add_argument("--seconds", type=float, default=60.0, help="at rest; default %(default)s")
     parser.add_argument("--messages", type=int, default=20_000, help="echoes; default %(default)s")
     parser.add_argument("--ping", default="", help="websocket-ping; default the server's own, 20s")
     parser.add_argument("--compression", action="store_true", help="with permessage-deflate agreed on")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
-    options = read_options()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and options.connections + 500 > hard:
+def main(arguments: Sequence[str]) -> int:
+    options = read_options(arguments)
+    hard = allow_open_files()
+    if options.connections + 500 > hard:
         options.connections = hard - 500
         print(f"only {hard} open files are allowed here: {options.connections} connections")
     with ExitStack() as stack:
@@ -199,7 +199,7 @@ def main() -> int:
         stderr = stack.enter_context(log.open("w"))
         server = stack.enter_context(running(command, lambda: None, stderr=stderr))
         port = wait(lambda: port_told(log), server, log)
-        node = [sys.executable, str(BACKENDS / "echo_node.py"), endpoint, "bench/echo"]
+        node = [sys.executable, str(APPLICATIONS / "echo_node.py"), endpoint, "bench/echo"]
         stack.enter_context(running(node, lambda: None))
         wait(lambda: is_accepted(port), server, log)
         figures = measure(port, server.pid, options)
@@ -220,7 +220,3 @@ def is_accepted(port: int) -> bool:
     with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
         client.sendall(HANDSHAKE)
         return client.recv(4096).startswith(b"HTTP/1.1 101 ")
-
-
-if __name__ == "__main__":
-    sys.exit(main())

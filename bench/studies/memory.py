@@ -1,6 +1,6 @@
 """Where the memory of idle connections goes: the server's for each, and what each is made of.
 
-    python bench/memory.py [--connections 2000] [--kind websocket|kept|fresh] [--asyncio] [--driver fast]
+    python -m bench memory [--connections 2000] [--kind websocket|kept|fresh] [--asyncio] [--driver fast]
 
 `fresh` connections have sent nothing, `kept` ones are between two requests, `websocket` ones are open and
 silent. The table is of one of them: bytes of the Python objects that it alone holds, by the way to them.
@@ -12,21 +12,21 @@ from __future__ import annotations
 
 import argparse
 import json
-import resource
 import socket
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from scale import memory, port_told
-from targets import BACKENDS, WITHOUT_UVLOOP, running, wait
-from websockets import CONFIG, HANDSHAKE, is_accepted
+from bench.native_programs import native
+from bench.processes import allow_open_files, running, wait
+from bench.servers import APPLICATIONS, WITHOUT_UVLOOP
+from bench.studies.scale import memory, port_told
+from bench.studies.websockets import CONFIG, HANDSHAKE, is_accepted
 
-ECHO = ("echo_node.py", "bench/echo")
-NODES = {"websocket": ECHO, "fresh": ECHO, "kept": ("node.py", "bench")}
 ENDS = {"websocket": b"\r\n\r\n", "kept": b"Hello, world!"}
 GET = (
     b"GET / HTTP/1.1\r\nHost: bench.example\r\n"
@@ -87,7 +87,7 @@ def measure(server: Server, options: argparse.Namespace) -> tuple[float, dict[st
     return each, sizes
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--connections", type=int, default=2000, help="default %(default)s")
     parser.add_argument("--kind", choices=("websocket", "kept", "fresh"), default="websocket")
@@ -95,13 +95,12 @@ def read_options() -> argparse.Namespace:
     parser.add_argument("--asyncio", action="store_true", help="asyncio's event loop instead of uvloop")
     parser.add_argument("--driver", default="auto", help="the HTTP driver; default %(default)s")
     parser.add_argument("--no-table", action="store_true", help="the sums only")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
-    options = read_options()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+def main(arguments: Sequence[str]) -> int:
+    options = read_options(arguments)
+    allow_open_files()
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="blastbeat-memory-")))
         endpoint = f"ipc://{folder}/nodes"
@@ -112,13 +111,12 @@ def main() -> int:
         )  # fmt: skip
         config.write_text(text)
         launch = (WITHOUT_UVLOOP if options.asyncio else "import sys; ") + LAUNCH
-        command = [sys.executable, "-c", launch, str(BACKENDS / "census.py"), "serve", str(config)]
+        command = [sys.executable, "-c", launch, str(APPLICATIONS / "census.py"), "serve", str(config)]
         stderr = stack.enter_context(log.open("w"))
         process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr)
         stack.callback(process.kill)
         port = wait(lambda: port_told(log), process, log)
-        program, name = NODES[options.kind]
-        command = [sys.executable, str(BACKENDS / program), endpoint, name]
+        command = [native("node"), endpoint, "bench"]
         stack.enter_context(running(command, lambda: None))
         wait(lambda: is_accepted(port), process, log)
         each, sizes = measure(Server(process, port), options)
@@ -130,7 +128,3 @@ def main() -> int:
     )
     print(f"{each:6.2f} KiB of resident memory for each of {options.connections}")
     return 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

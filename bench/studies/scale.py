@@ -1,6 +1,6 @@
 """Many connections, virtualhosts and nodes at once: no error, and what the server takes of memory for each.
 
-    python bench/scale.py [--connections 10000] [--virtualhosts 10000] [--nodes 500]
+    python -m bench scale [--connections 10000] [--virtualhosts 10000] [--nodes 500]
 
 Every connection asks twice, for another host each time, and each answer must come from that host's node.
 Between the two all are open and idle. A single wrong or missing answer: exit code 1.
@@ -13,15 +13,16 @@ import asyncio
 import json
 import os
 import re
-import resource
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from targets import BACKENDS, running, wait
-from usage import cpu_seconds
+from bench.processes import allow_open_files, running, wait
+from bench.servers import APPLICATIONS
+from bench.usage import cpu_seconds
 
 AT_ONCE = 200
 """Connections that are dialled, or asked on, at the same time."""
@@ -123,19 +124,18 @@ async def visit(port: int, pid: int, options: argparse.Namespace) -> dict[str, o
     }
 
 
-def read_options() -> argparse.Namespace:
+def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--connections", type=int, default=10_000, help="default %(default)s")
     parser.add_argument("--virtualhosts", type=int, default=10_000, help="default %(default)s")
     parser.add_argument("--nodes", type=int, default=500, help="default %(default)s")
-    return parser.parse_args()
+    return parser.parse_args(arguments)
 
 
-def main() -> int:
-    options = read_options()
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-    if hard != resource.RLIM_INFINITY and options.connections + options.nodes + 500 > hard:
+def main(arguments: Sequence[str]) -> int:
+    options = read_options(arguments)
+    hard = allow_open_files()
+    if options.connections + options.nodes + 500 > hard:
         options.connections = hard - options.nodes - 500
         print(f"only {hard} open files are allowed here: {options.connections} connections")
     with ExitStack() as stack:
@@ -154,7 +154,7 @@ def main() -> int:
             "seconds to ready": round(time.monotonic() - began, 1),
             "MB when ready": round(memory(server.pid) / 1e6, 1),
         }
-        nodes = [sys.executable, str(BACKENDS / "many_nodes.py"), endpoint, str(options.nodes)]
+        nodes = [sys.executable, str(APPLICATIONS / "many_nodes.py"), endpoint, str(options.nodes)]
         stack.enter_context(running(nodes, lambda: None))
         wait(lambda: last_node_answers(port, options), server, log)
         figures["MB with all nodes"] = round(memory(server.pid) / 1e6, 1)
@@ -183,7 +183,3 @@ def last_node_answers(port: int, options: argparse.Namespace) -> bool:
         return asyncio.run(ask()) == ""
     except (OSError, EOFError):
         return False
-
-
-if __name__ == "__main__":
-    sys.exit(main())

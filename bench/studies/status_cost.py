@@ -1,4 +1,4 @@
-"""What a look at a server with very many virtualhosts costs its event loop: `python bench/status_cost.py`.
+"""What a look at a server with very many virtualhosts costs its event loop: `python -m bench status-cost`.
 
 Prints the best of five of each, in milliseconds. What is written down beside the loop is told apart.
 """
@@ -9,7 +9,7 @@ import argparse
 import json
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -24,13 +24,14 @@ T = TypeVar("T")
 ROUNDS = 5
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--virtualhosts", type=int, default=10_000, metavar="N", help="default %(default)s")
-    number = parser.parse_args().virtualhosts
+    number = parser.parse_args(arguments).virtualhosts
     with tempfile.TemporaryDirectory() as folder:
         server = Server(configure(number, Path(folder)))
         anyio.run(lambda: server.run(measure, handle_signals=False))
+    return 0
 
 
 def configure(number: int, folder: Path) -> Config:
@@ -62,7 +63,3 @@ def timed(what: str, function: Callable[[], T]) -> T:
         best = min(best, time.perf_counter() - begin)
     print(f"{what:32} {best * 1000:7.1f} ms")
     return result
-
-
-if __name__ == "__main__":
-    main()

@@ -1,6 +1,6 @@
 """What clients notice while a server with many virtualhosts reads its configuration again.
 
-    python bench/reload.py [--virtualhosts 10000] [--nodes 500] [--turns 3]
+    python -m bench reload [--virtualhosts 10000] [--nodes 500] [--turns 3]
 
 One virtualhost changes each time; a client asks another one without a pause. A wrong answer ends the run.
 """
@@ -14,11 +14,12 @@ import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from scale import last_node_answers, port_told, write_config
-from targets import BACKENDS, running, wait
+from bench.processes import running, wait
+from bench.servers import APPLICATIONS
+from bench.studies.scale import last_node_answers, port_told, write_config
 
 CHANGED = '[vhost."www9.example"]\n'
 LIMIT = 60.0
@@ -46,12 +47,12 @@ def row(lead: str, took: list[float]) -> str:
     return f"{lead:<24} {len(took):>5} requests, {figures}, longest {max(took) * 1e3:.0f} ms"
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--virtualhosts", type=int, default=10_000, help="default %(default)s")
     parser.add_argument("--nodes", type=int, default=500, help="default %(default)s")
     parser.add_argument("--turns", type=int, default=3, help="default %(default)s")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     options.connections = 100
     with tempfile.TemporaryDirectory(prefix="blastbeat-reload-") as name:
         folder = Path(name)
@@ -59,7 +60,7 @@ def main() -> None:
         write_config(config, endpoint, options)
         text = config.read_text()
         serve = [sys.executable, "-m", "blastbeat", "serve", "--log-level", "info", str(config)]
-        nodes = [sys.executable, str(BACKENDS / "many_nodes.py"), endpoint, str(options.nodes)]
+        nodes = [sys.executable, str(APPLICATIONS / "many_nodes.py"), endpoint, str(options.nodes)]
         with log.open("w") as stderr, running(serve, lambda: None, stderr=stderr) as server:
             port = wait(lambda: port_told(log), server, log)
             with running(nodes, lambda: None):
@@ -76,7 +77,4 @@ def main() -> None:
                         if time.monotonic() - began > LIMIT:
                             raise SystemExit(f"no reload within {LIMIT:g} s:\n{log.read_text()}")
                     print(row(f"reload in {time.monotonic() - began:.1f} s", took))
-
-
-if __name__ == "__main__":
-    main()
+    return 0

@@ -1,6 +1,6 @@
 """What an echoed WebSocket message costs the server's own code: driver, stream, session, encoder and back.
 
-    python bench/websocket_path.py [--driver fast] [--messages 20000]
+    python -m bench websocket-path [--driver fast] [--messages 20000]
 
 The sockets on both sides are fakes, so neither the kernel nor ZeroMQ counts. Prints CPU microseconds per
 message, which other load disturbs. For instructions, which it does not, run it twice under
@@ -11,12 +11,9 @@ from __future__ import annotations
 
 import argparse
 import gc
-import sys
 import time
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
-
-sys.path.insert(0, str(Path(__file__).parent.parent))
 
 from blastbeat.events import Buffer
 from blastbeat.instance import Instance
@@ -45,11 +42,11 @@ class Socket(transport_fakes.FakeTransport):
         return 0
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--driver", choices=DRIVERS, default="fast")
     parser.add_argument("--messages", type=int, default=20_000, help="default %(default)s")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     transport_fakes.Wire.websocket_driver = DRIVERS[options.driver]
     transport_fakes.FakeTransport = Socket  # type: ignore[misc]
     wire = transport_fakes.Wire()
@@ -73,7 +70,3 @@ def main() -> int:
 
 def swallow(instance: Instance, sid: bytes, type: bytes, body: Buffer) -> None:
     """The node's side."""
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """An application of two instances is restarted again and again under constant load: no request may fail.
 
-    python bench/rolling_restart.py [--requests 5000] [--how signal|commands] [--connections 16]
+    python -m bench rolling-restart [--requests 5000] [--how signal|commands] [--connections 16]
 
 `signal`: one `blastbeat node --workers 2`, which SIGHUP makes replace both. `commands`: two `blastbeat node`,
 each stopped by SIGTERM and started anew in turn. The server's `hold` is its default, 0: no request waits.
@@ -17,6 +17,7 @@ import signal
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 APPLICATION = """
@@ -127,14 +128,14 @@ class Load:
         connection = None
         while not self._is_over:
             number += 1
-            kind = REQUESTS[number % len(REQUESTS)]
+            method, path, size, expected = REQUESTS[number % len(REQUESTS)]
             is_last = number % NEW_CONNECTION == 0
             try:
                 async with asyncio.timeout(PATIENCE):
                     connection = connection or await asyncio.open_connection("127.0.0.1", self._port)
-                    await self._ask(*connection, *kind, is_last=is_last)
+                    await self._ask(*connection, method, path, size, expected, is_last=is_last)
             except (OSError, EOFError, TimeoutError, ValueError) as error:
-                self.failures[f"{kind[0]} {kind[1]}: {type(error).__name__}: {error}"] += 1
+                self.failures[f"{method} {path}: {type(error).__name__}: {error}"] += 1
                 is_last = True
             self.count += 1
             if is_last and connection is not None:
@@ -182,12 +183,12 @@ async def _read_body(reader: asyncio.StreamReader, head: bytes) -> bytes:
     return body
 
 
-async def by_signal(folder: Path, load: Load, requests: int) -> int:
+async def by_signal(folder: Path, load: Load, options: argparse.Namespace) -> int:
     """One node command with two workers; returns how many workers were replaced."""
     node = await start_node(folder, "--workers", "2")
-    task = asyncio.create_task(load.run(ARGUMENTS.connections))
+    task = asyncio.create_task(load.run(options.connections))
     rounds = 0
-    while load.count < requests or not rounds:
+    while load.count < options.requests or not rounds:
         rounds += 1
         node.process.send_signal(signal.SIGHUP)
         await node.wait_line("serves ipc", 2 + 2 * rounds)
@@ -197,12 +198,12 @@ async def by_signal(folder: Path, load: Load, requests: int) -> int:
     return 2 * rounds
 
 
-async def by_commands(folder: Path, load: Load, requests: int) -> int:
+async def by_commands(folder: Path, load: Load, options: argparse.Namespace) -> int:
     """Two node commands, restarted in turn; returns how often one was."""
     nodes = [await start_node(folder), await start_node(folder)]
-    task = asyncio.create_task(load.run(ARGUMENTS.connections))
+    task = asyncio.create_task(load.run(options.connections))
     restarts = 0
-    while load.count < requests or restarts < 2:
+    while load.count < options.requests or restarts < 2:
         node = nodes.pop(0)
         await node.stop()
         nodes.append(await start_node(folder))
@@ -222,15 +223,19 @@ async def start_node(folder: Path, *options: str) -> Program:
     return node
 
 
-async def main() -> int:
+def main(arguments: Sequence[str]) -> int:
+    return asyncio.run(restart(parse(arguments)))
+
+
+async def restart(options: argparse.Namespace) -> int:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         (folder / "app.py").write_text(APPLICATION)
         (folder / "server.toml").write_text(CONFIG.format(folder=folder))
         server = await Program.start(folder, "serve", "server.toml")
         load = Load(int((await server.wait_line(r"^ready http://127\.0\.0\.1:(\d+)"))[1]))
-        how = by_signal if ARGUMENTS.how == "signal" else by_commands
-        restarts = await how(folder, load, ARGUMENTS.requests)
+        how = by_signal if options.how == "signal" else by_commands
+        restarts = await how(folder, load, options)
         await server.stop()
     failed = load.failures.total()
     print(
@@ -242,16 +247,11 @@ async def main() -> int:
     return 1 if failed else 0
 
 
-def parse() -> argparse.Namespace:
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--requests", type=int, default=5000)
     parser.add_argument("--how", choices=("signal", "commands"), default="signal")
     parser.add_argument("--connections", type=int, default=16)
-    return parser.parse_args()
-
-
-if __name__ == "__main__":
-    ARGUMENTS = parse()
-    sys.exit(asyncio.run(main()))
+    return parser.parse_args(arguments)

@@ -1,8 +1,8 @@
 """Instructions of the processor that one request takes in our own Python, the same on a busy machine as on a
 quiet one.
 
-    python bench/instructions.py [get|post] [--fields 2] [--driver fast] [--log] [--requests 500]
-    python bench/instructions.py --frames [...]
+    python -m bench instructions [get|post] [--fields 2] [--driver fast] [--log] [--requests 500]
+    python -m bench instructions --frames [...]
 
 Valgrind's callgrind counts them (`apt install valgrind`), which takes a minute or two. The real connection,
 gate, driver, stream, session, dispatcher and encoders run over the tests' fakes of socket, event loop and
@@ -23,21 +23,19 @@ import shutil
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-TOP = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(TOP))
+from blastbeat.plugins.access_log_format import format_combined
+from blastbeat.plugins.http1_fast import FastDriverFactory
+from blastbeat.plugins.http1_h11 import H11DriverFactory
+from blastbeat.plugins.uwsgi_encoder import make_encoder
+from tests.helpers import transport_fakes
+from tests.helpers.settings import HOST
 
-from blastbeat.plugins.access_log_format import format_combined  # noqa: E402
-from blastbeat.plugins.http1_fast import FastDriverFactory  # noqa: E402
-from blastbeat.plugins.http1_h11 import H11DriverFactory  # noqa: E402
-from blastbeat.plugins.uwsgi_encoder import make_encoder  # noqa: E402
-from tests.helpers import transport_fakes  # noqa: E402
-from tests.helpers.settings import HOST  # noqa: E402
-
+TOP = Path(__file__).resolve().parents[2]
 WARM_UP = 100  # requests in the shorter run: the interpreter has adapted itself by then
 FRAMES = 50  # requests that are traced
 DRIVERS: dict[str, Any] = {"fast": FastDriverFactory, "h11": H11DriverFactory}
@@ -74,7 +72,7 @@ def make_request(kind: str, fields: int) -> bytes:
 def make_exchange(options: argparse.Namespace) -> Callable[[int], None]:
     """A connection, and a function that carries so many requests over it, there and back."""
     transport_fakes.FakeTransport = Transport  # type: ignore[misc]
-    transport_fakes.H11DriverFactory = DRIVERS[options.driver]  # type: ignore[misc]
+    transport_fakes.H11DriverFactory = DRIVERS[options.driver]  # type: ignore[attr-defined]
     wire = transport_fakes.Wire(encode=make_encoder({}).encode_request)
     wire.engine.router.send = lambda instance, sid, type, body: None  # type: ignore[method-assign]
     connection, transport = wire.connect()
@@ -101,8 +99,17 @@ def make_exchange(options: argparse.Namespace) -> Callable[[int], None]:
 
 def count_instructions(options: argparse.Namespace, requests: int) -> int:
     """Of a process of its own that does this many requests."""
-    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable, __file__]
-    command += [options.kind, "--fields", str(options.fields), "--driver", options.driver]
+    command = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", sys.executable]
+    command += [
+        "-m",
+        "bench",
+        "instructions",
+        options.kind,
+        "--fields",
+        str(options.fields),
+        "--driver",
+        options.driver,
+    ]
     command += ["--inside", str(requests), *(["--log"] if options.log else [])]
     environment = {**os.environ, "PYTHONHASHSEED": "0"}  # else dictionaries differ from run to run
     done = subprocess.run(command, env=environment, cwd=TOP, capture_output=True, text=True, check=False)
@@ -135,7 +142,7 @@ def print_frames(run: Callable[[int], None]) -> None:
     print(f"{instructions.total() / FRAMES:8.1f} in {calls.total() / FRAMES:4.1f} calls")
 
 
-def main() -> int:
+def main(arguments: Sequence[str]) -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("kind", nargs="?", choices=("get", "post"), default="get", help="POST sends 10 KiB")
     parser.add_argument("--fields", type=int, default=2, help="header fields, 1 to 12")
@@ -144,7 +151,7 @@ def main() -> int:
     parser.add_argument("--requests", type=int, default=500, help="that are counted")
     parser.add_argument("--frames", action="store_true", help="by function, without valgrind")
     parser.add_argument("--inside", type=int, help=argparse.SUPPRESS)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     if not 1 <= options.fields <= len(FIELDS) + 1 or options.requests < 1:
         parser.error(f"--fields takes 1 to {len(FIELDS) + 1}, --requests at least 1")
     if options.inside is not None:
@@ -157,7 +164,3 @@ def main() -> int:
         more = count_instructions(options, WARM_UP + options.requests) - count_instructions(options, WARM_UP)
         print(f"{more // options.requests} instructions per {options.kind.upper()}")
     return 0
-
-
-if __name__ == "__main__":
-    raise SystemExit(main())

@@ -112,11 +112,12 @@ def measure(workloads: dict[str, Workload], options: argparse.Namespace, folder:
     tell(f"{pins}; {options.turns} turns of {options.seconds:g} s")
     for name, workload in workloads.items():
         tell(f"\n{name}: {workload.title} (figures per {workload.unit})")
+        taken = report.circumstances(run, settings)
         outcome = take_turns(workload, bench, run, visited)
         for text in report.summary(outcome):
             tell(text)
             is_missed |= report.MISSED in text
-        results[name] = report.as_json(outcome)
+        results[name] = report.as_json(outcome, taken)
         if options.write:
             report.write(options.write, surroundings, {name: results[name]})
     if options.json:

@@ -7,6 +7,7 @@ import os
 import platform
 import re
 import subprocess
+from collections.abc import Mapping
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -53,10 +54,17 @@ def judged(outcome: Outcome, bar: Bar) -> str:
     return f"ratio   {bar.of}{beside}: {value:.2f}, bar {bar.bar:g}, aim {bar.aim:g}: {met}"
 
 
-def as_json(outcome: Outcome) -> dict[str, Any]:
+def circumstances(run: Run, settings: Mapping[str, str]) -> dict[str, Any]:
+    """What belongs to the figures of one workload; `load` is the machine's before it begins."""
+    load = round(os.getloadavg()[0], 1)
+    return {"turns": run.turns, "seconds": run.seconds, "load": load, "settings": dict(settings)}
+
+
+def as_json(outcome: Outcome, taken: dict[str, Any]) -> dict[str, Any]:
     workload = outcome.workload
     return {
         "title": workload.title,
+        "taken": taken,
         "unit": workload.unit,
         "contenders": {
             name: {
@@ -89,8 +97,6 @@ def rounded(figures: Figures) -> Figures:
 def surroundings(run: Run) -> dict[str, Any]:
     """What the figures depend on."""
     return {
-        "turns": run.turns,
-        "seconds": run.seconds,
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "pinned": str(run.pins),

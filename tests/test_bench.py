@@ -59,7 +59,7 @@ def test_a_bar_without_its_peer_is_not_judged() -> None:
     bar = Bar("blastbeat", 1.0, 1.0, "uvicorn-h11")
     outcome = outcome_of([1.0], [1.0], bar)
     assert outcome.ratio(bar) is None
-    assert report.judged(outcome, bar) == "" and report.as_json(outcome)["bars"] == []
+    assert report.judged(outcome, bar) == "" and report.as_json(outcome, {})["bars"] == []
 
 
 def test_the_range_is_that_of_all_turns() -> None:

@@ -38,11 +38,32 @@ def figure(value: float) -> str:
 def surroundings(results: Results) -> str:
     run = results["run"]
     packages = ", ".join(f"{name} {version}" for name, version in run["packages"].items())
-    return (
-        f"Medians of {run['turns']} turns of {run['seconds']:g} s each. {run['cpu']}, {run['cores']} cores "
+    return busy(results) + (
+        f"Measured on: {run['cpu']}, {run['cores']} cores "
         f"({run['pinned']}), Linux {run['kernel']}, Python {run['python']}, libzmq {run['libzmq']}, "
         f"{packages}, nginx {run['nginx']}."
     )
+
+
+def busy(results: Results) -> str:
+    """A warning where other programs had the processors as well."""
+    cores = results["run"]["cores"]
+    taken = [workload["taken"] for workload in results["workloads"].values()]
+    if all(one["load"] is not None and one["load"] < cores / 2 for one in taken):
+        return ""
+    return (
+        "**From a busy machine:** while these figures were taken others wanted the processors as well. "
+        "Read the ratios, and those loosely; each workload tells how it was measured.\n\n"
+    )
+
+
+def how(workload: Results) -> str:
+    """When and how often it was measured."""
+    taken = workload["taken"]
+    turns = "one turn" if taken["turns"] == 1 else f"medians of {taken['turns']} turns"
+    settings = "".join(f', `{key} = "{value}"`' for key, value in taken["settings"].items())
+    load = "not taken down, high" if taken["load"] is None else f"{taken['load']:g}"
+    return f"{turns} of {taken['seconds']:g} s{settings}; load of the machine before: {load}"
 
 
 def verdict(bar: Results) -> str:
@@ -79,7 +100,7 @@ def details(results: Results) -> str:
     parts = []
     for name, workload in results["workloads"].items():
         parts += [
-            f"### {name}\n\n{workload['title']}: `python -m bench {name}`\n",
+            f"### {name}\n\n{workload['title']}: `python -m bench {name}`, {how(workload)}.\n",
             details_table(workload),
             "",
         ]

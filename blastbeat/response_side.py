@@ -52,11 +52,11 @@ class ResponseSide:
         "_client",
         "_counted",
         "_counters",
-        "_exchange",
         "_grant",
         "_owner",
         "_raw",
         "body",
+        "exchange",
         "handlers",
         "state",
     )
@@ -66,7 +66,7 @@ class ResponseSide:
         self._counted = ResponseBody(None, False)  # the body of each plain response in turn
         self._client, self._owner = client, owner
         self._grant, self._counters = grant, counters
-        self._exchange: Exchange | None = None
+        self.exchange: Exchange | None = None
         self._raw: RawHead | None = None
         self._began_raw = False
         self._awaited = State.AWAITING_FIRST
@@ -78,7 +78,7 @@ class ResponseSide:
 
     def begin(self, exchange: Exchange) -> None:
         """A request is about to be forwarded, and its response is awaited from here on."""
-        self._exchange = exchange
+        self.exchange = exchange
         if self.state is not _FRESH:
             self._awaited = _AWAITED_NEXT[self._began_raw]
         self.state, self.handlers = self._awaited, self._awaited.handlers
@@ -121,7 +121,7 @@ class ResponseSide:
             return self._fail(CloseReason.NODE_ERROR, f"a status of {head.status}")
         if head.status < 200:
             return self._on_interim(head)
-        exchange = self._exchange
+        exchange = self.exchange
         assert exchange is not None
         headers = head.headers
         if headers.__class__ is PlainHeaders:
@@ -152,7 +152,7 @@ class ResponseSide:
                 self._pass_body(head.body)
 
     def _on_interim(self, head: NodeHead) -> None:
-        exchange = self._exchange
+        exchange = self.exchange
         assert exchange is not None
         if head.status == 101:
             return self._owner.upgrade_accepted(head)
@@ -197,7 +197,7 @@ class ResponseSide:
     # ------------------------------------------------------------ bodies
 
     def _on_body(self, event: NodeData) -> None:
-        data, body, exchange = event.data, self.body, self._exchange
+        data, body, exchange = event.data, self.body, self.exchange
         assert body is not None and exchange is not None
         size = len(data)
         if not size:
@@ -235,7 +235,7 @@ class ResponseSide:
         self._pass(*self.body.take_payload(event.data))
 
     def _pass(self, pieces: Sequence[Buffer], too_much: bool) -> None:
-        exchange, body = self._exchange, self.body
+        exchange, body = self.exchange, self.body
         assert exchange is not None and body is not None
         for piece in pieces:
             exchange.bytes_out += len(piece)
@@ -257,8 +257,8 @@ class ResponseSide:
     # ------------------------------------------------------------ ends
 
     def _on_end(self, event: NodeEnd) -> None:
-        assert self._exchange is not None
-        self._exchange.close_after = True
+        assert self.exchange is not None
+        self.exchange.close_after = True
         if self._finish("`end`") and self.state is not State.CLOSED:
             self._owner.node_ended(CloseReason.NODE_END, "")
 
@@ -273,7 +273,7 @@ class ResponseSide:
     def _complete(self, state: State, has_excess: bool = False) -> None:
         self._enter(state)
         self._client.send_end()
-        exchange = self._exchange
+        exchange = self.exchange
         assert exchange is not None
         exchange.response_done = True
         if has_excess:  # told before the exchange is reported: §6 wants it logged

@@ -100,6 +100,11 @@ class Session:
         self.exchanges += 1
         self.response.begin(exchange)  # type: ignore[union-attr]  # no request follows an upgrade
 
+    def rest(self) -> None:
+        """Its client is silent between two requests: the one that is over need not be kept."""
+        if isinstance(self.response, ResponseSide) and self.response.state.is_complete:
+            self.exchange = self.response.exchange = self.response.body = None
+
     def upgraded(self, client: WebSocketClient, exchange: Exchange) -> None:
         """The handshake is accepted: messages from here on, and no further request."""
         self.upload.client = client

@@ -312,6 +312,11 @@ class Stream(Upgradable):
             exchange.reason, exchange.detail = reason, detail
             self._dispatcher.exchange_over(self, exchange)
 
+    def rest(self) -> None:
+        """The client is silent between two requests."""
+        if self.exchange is None and self.session is not None:
+            self.session.rest()
+
     # ------------------------------------------------------------ time
 
     def deadline(self) -> float:

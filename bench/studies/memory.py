@@ -94,6 +94,7 @@ def read_options(arguments: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=4.0, help="that they idle; default %(default)s")
     parser.add_argument("--asyncio", action="store_true", help="asyncio's event loop instead of uvloop")
     parser.add_argument("--driver", default="auto", help="the HTTP driver; default %(default)s")
+    parser.add_argument("--websocket-driver", default="auto", help="default %(default)s")
     parser.add_argument("--no-table", action="store_true", help="the sums only")
     return parser.parse_args(arguments)
 
@@ -107,7 +108,7 @@ def main(arguments: Sequence[str]) -> int:
         config, log = folder / "memory.toml", folder / "log"
         text = CONFIG.format(
             endpoint=endpoint, connections=options.connections + 100, compression="off",
-            ping=f'driver = "{options.driver}"',
+            ping=f'driver = "{options.driver}"\nwebsocket-driver = "{options.websocket_driver}"',
         )  # fmt: skip
         config.write_text(text)
         launch = (WITHOUT_UVLOOP if options.asyncio else "import sys; ") + LAUNCH

@@ -119,6 +119,11 @@ class Http1Gate:
         self._chunks = self._section = None
         return self.receive(b"") if self._buffer or self._refusal is not None else b""
 
+    def rest(self) -> None:
+        """The client is silent between two requests: keep nothing of the one that is over."""
+        if self._plain_heads is not None:
+            self._plain_heads.rest()
+
     def take_rest(self) -> bytes:
         """What came behind a request after which no other one follows: the connection is upgraded."""
         rest, self._buffer = bytes(self._buffer), bytearray()

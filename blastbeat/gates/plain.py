@@ -98,6 +98,11 @@ class PlainHeads:
         self._data = b""
         self._head = None
 
+    def rest(self) -> None:
+        """The client is silent: its fields will be read anew."""
+        self.forget()
+        self._block = None
+
     def _read(self, data: bytes) -> PlainHead | None:
         line = _REQUEST_LINE.match(data)
         if line is None:

@@ -31,6 +31,8 @@ from blastbeat.transport.websocket import WebSocketConnection
 log = logging.getLogger(__name__)
 
 DEFAULT_PORT, DEFAULT_TLS_PORT = 80, 443
+REST = 2.0
+"""Seconds of silence after a response behind which nothing of it is kept, at the timers' next look."""
 
 
 @lru_cache(maxsize=256)
@@ -323,7 +325,15 @@ class Connection(ClientLink, asyncio.Protocol):
             return self._head_since + (timeout or inf)
         if self.stream.exchanges:
             timeout = self.stream.policy.keep_alive
+            if self.facts.repeated is not None and self._context.clock.monotonic() - self._since > REST:
+                self._rest()
         return self._since + (timeout or inf)
+
+    def _rest(self) -> None:
+        """What is left of the last request is more than all else that an idle connection holds."""
+        self.facts.repeated = self.facts.found = None
+        self._gate.rest()
+        self.stream.rest()
 
     def expire(self, now: float) -> None:
         self._guarded(self._expire, now)

@@ -174,3 +174,24 @@ def test_whoever_fails_the_record_says_for_which_request(
 
 def test_a_request_that_was_never_admitted_has_no_id() -> None:
     assert set(Exchange(NO_HEAD, 0.0, 0.0).log_fields().values()) == {""}
+
+
+def test_an_upgraded_one_is_told_of_as_before() -> None:
+    """Its line in the access log is written days later."""
+    headers = [(b"referer", b"http://a/"), (b"cookie", b"long"), (b"user-agent", b"curl")]
+    exchange = make_exchange(headers=headers, target=b"/chat")
+    exchange.request = make_request(request_id=b"id-1", headers=headers, variables=[(b"REMOTE_USER", b"ann")])
+    peer = make_connection_view()
+    told, fields = exchange.figures(peer, 1000.5), exchange.log_fields()
+    exchange.forget_details()
+    assert (exchange.figures(peer, 1000.5), exchange.log_fields()) == (told, fields)
+    assert exchange.request.header(b"cookie") is None
+    assert headers[1] == (b"cookie", b"long")  # others may have the list, too
+
+
+def test_nothing_is_forgotten_where_filters_look_on() -> None:
+    exchange = make_exchange()
+    exchange.request = make_request(headers=[(b"cookie", b"long")])
+    exchange.view = RequestView(exchange.request, make_connection_view())
+    exchange.forget_details()
+    assert exchange.view.request.header(b"cookie") == b"long"

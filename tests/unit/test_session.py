@@ -22,6 +22,20 @@ def ends(stage: SessionStage) -> list[bytes]:
     return [body for type, body in stage.router.take_sent() if type == b"end"]
 
 
+def test_between_two_requests_the_one_that_is_over_is_let_go() -> None:
+    stage = SessionStage()
+    stage.begin()
+    stage.session.rest()
+    assert stage.session.exchange is not None  # its response is awaited
+    stage.session.receive(node_head(content_length="0"))
+    stage.session.rest()
+    assert stage.session.exchange is None
+    stage.session.receive(NodeData(b"left over"))  # and it is no error
+    stage.begin()
+    stage.session.receive(node_head(content_length="0"))
+    assert stage.session.exchange is not None and stage.session.exchange.status == 200
+
+
 def test_a_node_that_was_sent_no_head_hears_nothing() -> None:
     stage = SessionStage()
     stage.session.close(CloseReason.CLIENT_LEFT)

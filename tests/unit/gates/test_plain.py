@@ -132,3 +132,13 @@ def test_the_same_bytes_are_read_once() -> None:
     heads.forget()
     again = heads.read(data)
     assert again is not None and again is heads.read(data)
+
+
+def test_at_rest_nothing_is_remembered() -> None:
+    heads = PlainHeads(HttpLimits())
+    data = b"GET / HTTP/1.1\r\n" + BLOCK
+    first = heads.read(data)
+    heads.rest()
+    again = heads.read(data)
+    assert first is not None and again is not None
+    assert again.block is not first.block and again.block.headers == first.block.headers

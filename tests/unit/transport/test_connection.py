@@ -30,6 +30,12 @@ def request(
 
 
 GET = request()
+HANDSHAKE = (
+    "Upgrade: websocket",
+    "Connection: Upgrade",
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==",
+    "Sec-WebSocket-Version: 13",
+)
 POST = request("/", "POST", "Content-Length: 10")
 NOBODY = request(host="nobody.test")
 
@@ -666,4 +672,43 @@ def test_any_course_of_events_leaves_nothing_over(events: list[str], needs_credi
             wire.engine.lose("app/1")
             wire.engine.node("app/1")
     assert not wire.loop.failures
+    wire.close()
+
+
+# ---------------------------------------------------------------- at rest
+
+
+def test_a_silent_connection_keeps_nothing_of_its_last_request() -> None:
+    wire = Wire()
+    connection, transport = wire.connect()
+    for number in range(3):
+        transport.receive(GET)
+        wire.respond(connection)
+        wire.loop.advance(1.0)
+        assert connection.facts.repeated is not None
+        wire.loop.advance(5.0)
+        assert connection.facts.repeated is None and connection.facts.found is None
+        assert connection.stream.session is not None and connection.stream.session.exchange is None
+        assert statuses(transport.output) == [200] * (number + 1)
+    wire.close()
+
+
+def test_one_that_waits_for_its_response_is_not_at_rest() -> None:
+    wire = Wire()
+    connection, transport = wire.connect()
+    transport.receive(GET)
+    wire.loop.advance(10.0)
+    assert connection.facts.repeated is not None
+    wire.respond(connection)
+    assert statuses(transport.output) == [200]
+    wire.close()
+
+
+def test_an_upgraded_one_lets_go_of_http() -> None:
+    wire = Wire()
+    connection, transport = wire.connect()
+    transport.receive(request("/", "GET", *HANDSHAKE))
+    wire.drain()
+    assert statuses(transport.output) == [101]
+    assert not hasattr(connection, "facts") and not hasattr(connection, "_gate")
     wire.close()

@@ -11,6 +11,7 @@ from typing import Any
 from blastbeat.events import Buffer, CloseReason, Request, RequestHead
 from blastbeat.facts import shown_fields
 from blastbeat.interfaces import ConnectionView, ExchangeView, Filter, RequestView
+from blastbeat.shared_values import SharedValues
 
 NO_HEAD = RequestHead(0, b"", b"", b"", b"", b"", [])
 """Stands in for the head of a request that never became one (malformed, too slow)."""
@@ -20,6 +21,8 @@ TOLD_FIELDS = frozenset((b"user-agent", b"referer"))
 """The fields of a request that `exchange_closed` tells of."""
 
 _COMPLETE = CloseReason.COMPLETE
+SHARED = SharedValues()
+"""What requests that stay for long have in common: methods, targets, hosts, browsers."""
 
 
 class Exchange:
@@ -117,8 +120,15 @@ class Exchange:
         """From here on it is only kept to be told of: a WebSocket may be open for days. Where filters look
         at it nothing is forgotten."""
         if self.view is None and self.request is not None:
-            told = [field for field in self.head.headers if field[0] in TOLD_FIELDS]
-            self.head.headers = self.request.headers = told
+            head, request, self.shown = self.head, self.request, None  # which both say, too
+            told = [field for field in head.headers if field[0] in TOLD_FIELDS]
+            head.headers = request.headers = SHARED.of_fields(told)
+            head.method = request.method = SHARED.of(head.method)
+            head.version = request.version = SHARED.of(head.version)
+            head.authority = SHARED.of(head.authority)
+            request.server_port = SHARED.of(request.server_port)
+            if head.target is head.path is request.target:
+                head.target = head.path = request.target = SHARED.of(head.target)
 
     def log_fields(self) -> dict[str, str]:
         """Which request a log record is about, to be given as its `extra`."""

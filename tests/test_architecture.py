@@ -75,6 +75,7 @@ LEVELS = {
     "blastbeat.roster": 4,
     "blastbeat.outbox": 4,
     "blastbeat.exchange": 4,
+    "blastbeat.shared_values": 4,
     "blastbeat.hold_queue": 4,
     "blastbeat.response": 4,
     "blastbeat.flow": 4,

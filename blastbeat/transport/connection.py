@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Hashable, Sequence
-from functools import lru_cache
 from math import inf
 from typing import Any, cast
 
@@ -25,7 +24,7 @@ from blastbeat.stream import Stream
 from blastbeat.transport.client_link import ClientLink
 from blastbeat.transport.client_output import WRITE_HIGH
 from blastbeat.transport.context import ConnectionContext
-from blastbeat.transport.preface import Peer, plain_peer
+from blastbeat.transport.preface import Peer, name_of, plain_peer
 from blastbeat.transport.websocket import WebSocketConnection
 
 log = logging.getLogger(__name__)
@@ -33,12 +32,6 @@ log = logging.getLogger(__name__)
 DEFAULT_PORT, DEFAULT_TLS_PORT = 80, 443
 REST = 2.0
 """Seconds of silence after a response behind which nothing of it is kept, at the timers' next look."""
-
-
-@lru_cache(maxsize=256)
-def _name_of(listener: Hashable) -> str:
-    """One text for all connections of a listener."""
-    return str(listener)
 
 
 class Connection(ClientLink, asyncio.Protocol):
@@ -96,7 +89,7 @@ class Connection(ClientLink, asyncio.Protocol):
         local = transport.get_extra_info("sockname") or ("", 0)
         scheme, trusted = b"http" if self._tls is None else b"https", context.trusted_proxies
         self.facts = ConnectionFacts(addr, port, scheme, local[1], trusted, tls=self._tls)
-        self.view = ConnectionView(self._number, addr, port, _name_of(self.listener), context.clock.wall())
+        self.view = ConnectionView(self._number, addr, port, name_of(self.listener), context.clock.wall())
         self.stream = Stream(self, context.dispatcher, context.clock)
         self._since = context.clock.monotonic()
         context.counters.add("connections.accepted")

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Hashable
+from functools import lru_cache
 from math import inf
 from typing import Protocol, cast
 
@@ -149,3 +150,9 @@ def plain_peer(transport: asyncio.BaseTransport) -> Peer:
     mapped into IPv6."""
     addr, port = (transport.get_extra_info("peername") or ("", 0))[:2]
     return (addr[7:] if addr.startswith("::ffff:") and "." in addr else addr), port
+
+
+@lru_cache(maxsize=256)
+def name_of(listener: Hashable) -> str:
+    """Of a listener: one text for all its connections."""
+    return str(listener)

@@ -112,7 +112,9 @@ class Reader:
 
 
 @pytest.fixture
-def reader(tmp_path: Path) -> Iterator[Reader]:
+def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Reader]:
+    # Another test's application may have named its settings: those are not of the site that is made here.
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     with ExitStack() as stack:
         yield Reader(tmp_path, stack)
 

@@ -100,7 +100,7 @@ def surroundings(run: Run) -> dict[str, Any]:
         "cpu": _cpu_model(),
         "cores": os.cpu_count(),
         "pinned": str(run.pins),
-        "kernel": platform.release(),
+        "kernel": platform.release().partition("-")[0],
         "python": platform.python_version(),
         "libzmq": zmq.zmq_version(),
         "nginx": _said(["nginx", "-v"], r"nginx/([\d.]+)"),

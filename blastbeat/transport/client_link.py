@@ -149,6 +149,9 @@ class ClientLink(ClientOutput):
             notice(self.view)
         self._connections.discard(self)
         context.outputs.flush()
+        # Nobody asks the stream any more. Each holding the other, they would stay until the garbage collector
+        # looks at its last generation: thousands of them where clients come and go.
+        del self.stream.client
 
     def _guarded(self, function: Callable[..., object], *arguments: object) -> object:
         """A fault of ours ends one connection, with a line in the log, and nobody else's."""

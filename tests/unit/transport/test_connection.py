@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import re
 from collections.abc import Callable
 from math import inf
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 
 from blastbeat.events import CloseReason
 from blastbeat.interfaces import Filter, RequestView
+from blastbeat.stream import Stream
 from blastbeat.transport.connection import Connection
 from tests.helpers.engine import response_head
 from tests.helpers.engine_fakes import GatedAuthenticator
@@ -712,3 +715,24 @@ def test_an_upgraded_one_lets_go_of_http() -> None:
     assert statuses(transport.output) == [101]
     assert not hasattr(connection, "facts") and not hasattr(connection, "_gate")
     wire.close()
+
+
+@pytest.mark.parametrize("requests", [0, 2])
+def test_a_client_that_has_left_is_forgotten_without_the_garbage_collector(requests: int) -> None:
+    wire = Wire()
+    gc.collect()
+    gc.disable()
+    try:
+        connection, transport = wire.connect()
+        for _ in range(requests):
+            transport.receive(GET)
+            wire.respond(connection)
+        stream = id(connection.stream)
+        transport.lose()
+        wire._accepted.remove(transport)
+        transport.protocol = asyncio.Protocol()
+        wire.loop.advance(60)  # the timers look at it once more
+        del connection
+        assert not any(id(each) == stream and isinstance(each, Stream) for each in gc.get_objects())
+    finally:
+        gc.enable()

@@ -235,10 +235,17 @@ class Reloader:
     def _nobody_left(self, router: Router) -> None:
         """The last session of a ROUTER that nobody uses is over."""
         assert self._tasks is not None
-        if router in self._server.bindings.leaving:
-            self._server.bindings.leaving.remove(router)
-            del self._wiring().dispatcher.tables[router]
-            self._tasks.start_soon(anyio.to_thread.run_sync, router.detach())
+        self._tasks.start_soon(self._close_router, router)
+
+    async def _close_router(self, router: Router) -> None:
+        # Not beside a reload: one on its way may have taken it back, and the next one may want its endpoints
+        # bound anew, which others listen on until ZeroMQ has closed them.
+        async with self._lock:
+            leaving = self._server.bindings.leaving
+            if router in leaving and not any(router.table):
+                leaving.remove(router)
+                del self._wiring().dispatcher.tables[router]
+                await anyio.to_thread.run_sync(router.detach())
 
     async def _open_to_clients(self, rebinding: Rebinding) -> None:
         wiring = self._wiring()

@@ -13,6 +13,7 @@ import random
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 sys.path.insert(0, str(Path(__file__).parent.parent))
 
@@ -20,9 +21,9 @@ from blastbeat.errors import ClientError
 from blastbeat.events import Buffer, ClientEvent, ResponseHead
 from blastbeat.gates import plain
 from blastbeat.gates.http1 import Http1Gate
+from blastbeat.gates.plain import PlainHeads
 from blastbeat.interfaces import Driver, HttpLimits
 from blastbeat.plugins import http1_fast
-from blastbeat.plugins.http1_fast import FastDriverFactory
 from blastbeat.plugins.http1_h11 import H11Driver
 from fuzz import grammar, mutation
 from fuzz.http1_gate import LIMITS, SEEDS, TOKENS
@@ -34,12 +35,16 @@ RESPONSES = (
     ResponseHead(1, 404, b"Not Found", [(b"Connection", b"x")], length=0, close=True),
 )
 
+_FACTORIES: dict[str, Any] = {}
+http1_fast.blastbeat_register_drivers(lambda name, make, *, options=None: _FACTORIES.update({name: make}))
+
 
 class Lane:
     """One gate with one driver behind it, and everything that came of the bytes so far."""
 
     def __init__(self, driver: Driver, limits: HttpLimits) -> None:
-        self.gate = Http1Gate(limits, getattr(driver, "plain_heads", None))
+        self.heads: PlainHeads | None = getattr(driver, "plain_heads", None)
+        self.gate = Http1Gate(limits, self.heads)
         self.driver = driver
         self.told: list[object] = []
         self.is_over = False
@@ -54,6 +59,8 @@ class Lane:
                     return
                 self.respond(RESPONSES[len(self.told) % len(RESPONSES)])
                 self.driver.start_next_exchange()
+                if self.heads is not None and len(self.told) % 3 == 0:
+                    self.heads.rest()  # as after a silence between two requests
                 passed = self.gate.next_request()
         except ClientError as error:
             self.is_over = True
@@ -75,7 +82,7 @@ class Lane:
 
 def compare(pieces: Sequence[bytes], limits: HttpLimits) -> None:
     """Raises AssertionError where the two differ."""
-    fast, reference = Lane(FastDriverFactory({}).new_driver(limits), limits), Lane(H11Driver(limits), limits)
+    fast, reference = Lane(_FACTORIES["fast"]({}).new_driver(limits), limits), Lane(H11Driver(limits), limits)
     for piece in pieces:
         fast.feed(piece)
         reference.feed(piece)
